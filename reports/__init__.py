@@ -1,0 +1,1 @@
+"""Pure summaries of results: tables in, pages and text out."""

@@ -1,0 +1,256 @@
+"""
+The configuration: what each key means, and how a text becomes checked values.
+
+Pure: `parse` gets the text and the environment, and opens nothing. The same models are
+the fields of the Prefect blocks, so that a block's form and `config.yaml` say the same.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from pumphouse.errors import ConfigError
+from pumphouse.models import Mover
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class CloudAccess(BaseModel):
+    """How to reach one OpenStack cloud: an entry of clouds.yaml, or everything inline."""
+
+    entry: str | None = Field(
+        default=None,
+        title="Entry of clouds.yaml",
+        description="Name of the cloud in clouds.yaml on the worker. Leave empty to give "
+        "the fields below instead.",
+    )
+    clouds_yaml: str | None = Field(
+        default=None,
+        title="clouds.yaml",
+        description="Path of clouds.yaml on the worker; empty means the usual places "
+        "(OS_CLIENT_CONFIG_FILE, ./clouds.yaml, ~/.config/openstack, /etc/openstack).",
+    )
+    auth_url: str | None = Field(
+        default=None,
+        title="Keystone URL",
+        description="For example https://keystone.example:5000/v3.",
+        pattern=r"^https?://",
+    )
+    username: str | None = Field(default=None, title="User", description="An administrator.")
+    password: SecretStr | None = Field(
+        default=None, title="Password", description="Of that user. Stored encrypted."
+    )
+    application_credential_id: str | None = Field(
+        default=None,
+        title="Application credential",
+        description="Id of an unrestricted application credential, instead of a user.",
+    )
+    application_credential_secret: SecretStr | None = Field(
+        default=None, title="Its secret", description="Stored encrypted."
+    )
+    project_name: str | None = Field(
+        default=None, title="Project", description="The administrator's own project."
+    )
+    user_domain_name: str = Field(default="Default", title="Domain of the user")
+    project_domain_name: str = Field(default="Default", title="Domain of the project")
+    region: str | None = Field(
+        default=None, title="Region", description="Needed when the cloud has several."
+    )
+    interface: Literal["public", "internal", "admin"] = Field(
+        default="public", title="Interface", description="Which endpoints to use."
+    )
+    ca_file: str | None = Field(
+        default=None,
+        title="CA file",
+        description="PEM file on the worker with the authority that signed the endpoints.",
+    )
+    verify_tls: bool = Field(
+        default=True,
+        title="Verify TLS",
+        description="Switch off only for a laboratory.",
+    )
+    request_timeout_s: float = Field(
+        default=120,
+        gt=0,
+        title="Request time-out (s)",
+        description="Longest silence of an API before a call fails.",
+    )
+    retries: int = Field(
+        default=4,
+        ge=0,
+        le=20,
+        title="Retries",
+        description="How often a read is repeated after a connection error, 429 or 5xx.",
+    )
+
+    @model_validator(mode="after")
+    def _enough(self) -> "CloudAccess":
+        if self.entry:
+            return self
+        if not self.auth_url:
+            raise ValueError("give either entry (of clouds.yaml) or auth_url")
+        by_user = self.username and self.password and self.project_name
+        by_credential = self.application_credential_id and self.application_credential_secret
+        if not (by_user or by_credential):
+            raise ValueError(
+                "with auth_url, give username, password and project_name, or "
+                "application_credential_id and application_credential_secret"
+            )
+        return self
+
+
+class Limits(_Section):
+    """How much at once. Each is a Prefect global concurrency limit, one per cloud."""
+
+    api_calls: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        title="API calls",
+        description="Listings and small calls under way at once, per cloud.",
+    )
+    copies: int = Field(
+        default=2, ge=1, le=64, title="Copies", description="Images and volumes at once."
+    )
+    cutovers: int = Field(
+        default=2, ge=1, le=64, title="Cut-overs", description="Servers at once."
+    )
+
+
+class Timeouts(_Section):
+    """Longest waits, in seconds."""
+
+    server_stop_s: float = Field(
+        default=300,
+        gt=0,
+        title="Graceful stop (s)",
+        description="Then the server is powered off hard.",
+    )
+    server_boot_s: float = Field(default=900, gt=0, title="Boot of a copy (s)")
+    image_s: float = Field(
+        default=7200, gt=0, title="Image (s)", description="Snapshot, upload or copy of one image."
+    )
+    volume_s: float = Field(
+        default=7200, gt=0, title="Volume (s)", description="Clone, upload or creation of one."
+    )
+
+
+class Storage(_Section):
+    """Where tables and reports are kept."""
+
+    url: str = Field(
+        default="~/.local/share/pumphouse",
+        title="Folder or URL",
+        description="A folder on the worker, or any fsspec URL, for example "
+        "s3://bucket/pumphouse. Inventories, ledgers and reports go below it.",
+    )
+
+
+class MigrateOptions(_Section):
+    """How migrations are done unless a run says otherwise."""
+
+    mover: Mover = Field(
+        default=Mover.IMAGE,
+        title="Mover",
+        description="image: the disk as it is, by snapshot. rebuild: the base image only, for "
+        "servers that keep nothing on their disk. auto: rebuild for servers whose metadata say "
+        "pumphouse:mover=rebuild, image for the rest.",
+    )
+
+
+class SiteSettings(BaseModel):
+    """Everything of the configuration besides the two clouds."""
+
+    limits: Limits = Field(default_factory=Limits, title="Limits")
+    timeouts: Timeouts = Field(default_factory=Timeouts, title="Time-outs")
+    storage: Storage = Field(default_factory=Storage, title="Storage")
+    migrate: MigrateOptions = Field(default_factory=MigrateOptions, title="Migration")
+
+
+class _CloudSection(CloudAccess, _Section):
+    """A cloud in config.yaml."""
+
+
+class Config(SiteSettings, _Section):
+    """The whole of config.yaml."""
+
+    name: str = Field(
+        default="default",
+        pattern=r"^[a-z0-9][a-z0-9-]*$",
+        description="Name of this pair of clouds: the blocks are called after it.",
+    )
+    source: _CloudSection
+    target: _CloudSection
+    fuel: None = None
+    bmcs: None = None
+    mappings: None = None
+    health_checks: None = None
+
+
+def parse(text: str, environment: Mapping[str, str], origin: str = "config.yaml") -> Config:
+    """
+    Return the configuration that *text* (YAML) says; ``${NAME}`` comes from *environment*.
+
+    Raises:
+        ConfigError: With every problem at once: the key, and what is allowed.
+    """
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(origin, [_yaml_problem(error)]) from None
+    if not isinstance(raw, dict):
+        raise ConfigError(origin, ["It must be a mapping with the keys source and target."])
+    missing: list[str] = []
+    filled = _fill(raw, environment, missing, "")
+    if missing:
+        raise ConfigError(origin, missing)
+    try:
+        return Config.model_validate(filled)
+    except ValidationError as error:
+        raise ConfigError(origin, [_problem(e) for e in error.errors()]) from None
+
+
+def _fill(value: Any, environment: Mapping[str, str], missing: list[str], path: str) -> Any:
+    """Replace references in every text below *value*; note the unset ones in *missing*."""
+    if isinstance(value, dict):
+        return {
+            key: _fill(v, environment, missing, f"{path}.{key}".lstrip("."))
+            for key, v in value.items()
+        }
+    if isinstance(value, list):
+        return [_fill(v, environment, missing, f"{path}[{i}]") for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in environment:
+            missing.append(f"{path} refers to ${{{name}}}, which is not set; export {name}.")
+        return environment.get(name, "")
+
+    return _REFERENCE.sub(replace, value)
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"It is not valid YAML: {where}{getattr(error, 'problem', None) or error}."
+
+
+def _problem(error: Any) -> str:
+    """Word one pydantic error as key, and what is allowed; never the value, it may be secret."""
+    key = ".".join(str(part) for part in error["loc"]) or "the file"
+    if error["type"] == "extra_forbidden":
+        return f"{key} is not a known key (a typo? see samples/config.yaml)."
+    if error["type"] == "missing":
+        return f"{key} is required."
+    if error["type"] == "none_required":
+        return f"{key} is reserved for a later release and must be left out."
+    return f"{key}: {error['msg'].removeprefix('Value error, ')}."

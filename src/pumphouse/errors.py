@@ -1,0 +1,295 @@
+"""
+Our exception hierarchy:
+
+* PumphouseError
+  - ConfigError             the configuration or an input is wrong; exit code 2
+  - CloudUnreachable        a cloud does not answer or does not let us in
+  - MissingRights           a cloud answers, but forbids what the job needs
+  - RequestFailed           one API call failed for good
+  - ExtractionFailed        tables of the inventory could not be read
+  - Refused                 a check said no before anything was changed; exit code 3
+  - Conflict                the target holds something else under the same name
+  - CopyFailed              bytes did not arrive, or arrived changed
+  - Unverified              a copy differs from its source
+  - CutOverFailed           one server's cut-over failed and was undone (or could not be)
+  - MigrationIncomplete     a run ended with something left to do
+"""
+
+from collections.abc import Sequence
+
+
+class PumphouseError(Exception):
+    """
+    Base of everything Pumphouse raises on purpose.
+
+    Subclasses give all their arguments to ``super().__init__`` and word the
+    message in ``__str__``: Prefect pickles exceptions, and pickle calls the
+    class again with ``args``.
+    """
+
+    exit_code = 1
+
+
+class ConfigError(PumphouseError):
+    """
+    The configuration or another input is wrong. Nothing was touched.
+
+    Attributes:
+        origin: The file or option the value came from.
+
+        problems: One sentence each, naming the field and what is allowed.
+    """
+
+    exit_code = 2
+
+    def __init__(self, origin: str, problems: Sequence[str]) -> None:
+        super().__init__(origin, list(problems))
+        self.origin = origin
+        self.problems = list(problems)
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {' '.join(self.problems)}"
+
+
+class CloudUnreachable(PumphouseError):
+    """
+    A cloud does not answer, or does not accept our credentials.
+
+    Attributes:
+        cloud: Its role or name.
+
+        reason: What happened, one sentence, without a secret.
+    """
+
+    def __init__(self, cloud: str, reason: str) -> None:
+        super().__init__(cloud, reason)
+        self.cloud = cloud
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"Cloud {self.cloud} cannot be used: {self.reason} Nothing was changed there."
+
+
+class MissingRights(PumphouseError):
+    """
+    The cloud knows us but forbids a call that the job needs.
+
+    Attributes:
+        cloud: Its role or name.
+
+        call: Method and path.
+
+        needed: The right that is missing, as an operator would grant it.
+    """
+
+    def __init__(self, cloud: str, call: str, needed: str) -> None:
+        super().__init__(cloud, call, needed)
+        self.cloud = cloud
+        self.call = call
+        self.needed = needed
+
+    def __str__(self) -> str:
+        return f"Cloud {self.cloud} forbids {self.call}. Grant {self.needed} and run again."
+
+
+class RequestFailed(PumphouseError):
+    """
+    One API call failed for good; retries were used up where they could help.
+
+    Attributes:
+        cloud: Its role or name.
+
+        call: Method and path.
+
+        status: HTTP status, or 0 when there was no answer.
+
+        reason: The service's own words.
+    """
+
+    def __init__(self, cloud: str, call: str, status: int, reason: str) -> None:
+        super().__init__(cloud, call, status, reason)
+        self.cloud = cloud
+        self.call = call
+        self.status = status
+        self.reason = reason
+
+    def __str__(self) -> str:
+        answer = f"answered {self.status}" if self.status else "gave no answer"
+        return f"{self.call} on cloud {self.cloud} {answer}: {self.reason}"
+
+
+class ExtractionFailed(PumphouseError):
+    """
+    Some tables could not be read; the others were kept.
+
+    Attributes:
+        failed: ``cloud/kind: reason`` each, at least one.
+
+        kept: How many tables were read and stored.
+
+        location: Where they are.
+    """
+
+    def __init__(self, failed: Sequence[str], kept: int, location: str) -> None:
+        super().__init__(list(failed), kept, location)
+        self.failed = list(failed)
+        self.kept = kept
+        self.location = location
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.failed)} table(s) could not be read ({'; '.join(self.failed)}). "
+            f"{self.kept} others are in {self.location}. "
+            "No cloud was changed; run discover again when the service answers."
+        )
+
+
+class Refused(PumphouseError):
+    """
+    A check said no. Nothing was changed.
+
+    Attributes:
+        what: What was asked for.
+
+        reasons: Sentences, at least one, each with what would help.
+    """
+
+    exit_code = 3
+
+    def __init__(self, what: str, reasons: Sequence[str]) -> None:
+        super().__init__(what, list(reasons))
+        self.what = what
+        self.reasons = list(reasons)
+
+    def __str__(self) -> str:
+        return f"{self.what} was refused and nothing was changed: {' '.join(self.reasons)}"
+
+
+class Conflict(PumphouseError):
+    """
+    The target holds a different thing where the copy should go.
+
+    Attributes:
+        kind: Table it belongs to, for example ``networks``.
+
+        name: Name and id of the source's resource.
+
+        differences: ``field: source != target`` each.
+    """
+
+    def __init__(self, kind: str, name: str, differences: Sequence[str]) -> None:
+        super().__init__(kind, name, list(differences))
+        self.kind = kind
+        self.name = name
+        self.differences = list(differences)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kind} {self.name} exists at the target and differs "
+            f"({'; '.join(self.differences)}). It was not touched; rename or map it, or make "
+            "them equal, and run again."
+        )
+
+
+class CopyFailed(PumphouseError):
+    """
+    An image's or volume's bytes did not arrive whole.
+
+    Attributes:
+        kind: ``image`` or ``volume``.
+
+        name: Name and source id.
+
+        reason: What happened.
+
+        left: What is left behind, and what to do next.
+    """
+
+    def __init__(self, kind: str, name: str, reason: str, left: str) -> None:
+        super().__init__(kind, name, reason, left)
+        self.kind = kind
+        self.name = name
+        self.reason = reason
+        self.left = left
+
+    def __str__(self) -> str:
+        return f"The {self.kind} {self.name} was not copied: {self.reason} {self.left}"
+
+
+class Unverified(PumphouseError):
+    """
+    A copy exists but is not the same as its source.
+
+    Attributes:
+        kind: Table it belongs to, for example ``servers``.
+
+        name: Name and source id.
+
+        copy_id: Id of the copy at the target.
+
+        differences: ``field: source != target`` each, at least one.
+    """
+
+    def __init__(self, kind: str, name: str, copy_id: str, differences: Sequence[str]) -> None:
+        super().__init__(kind, name, copy_id, list(differences))
+        self.kind = kind
+        self.name = name
+        self.copy_id = copy_id
+        self.differences = list(differences)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kind} {self.name} was copied to {self.copy_id}, but they differ "
+            f"({'; '.join(self.differences)})."
+        )
+
+
+class CutOverFailed(PumphouseError):
+    """
+    One server's cut-over failed.
+
+    Attributes:
+        server: Name and source id.
+
+        step: The step that failed.
+
+        reason: What happened there.
+
+        state: What was undone, what was not, and in which state source and target are now.
+    """
+
+    def __init__(self, server: str, step: str, reason: str, state: str) -> None:
+        super().__init__(server, step, reason, state)
+        self.server = server
+        self.step = step
+        self.reason = reason
+        self.state = state
+
+    def __str__(self) -> str:
+        return f"Server {self.server} was not migrated: {self.step}: {self.reason} {self.state}"
+
+
+class MigrationIncomplete(PumphouseError):
+    """
+    A run ended, and not everything that was asked for is done.
+
+    Attributes:
+        failed: ``kind name: reason`` each, at least one.
+
+        done: How many actions were carried out or found done.
+
+        report: Where the ledger and report are.
+    """
+
+    def __init__(self, failed: Sequence[str], done: int, report: str) -> None:
+        super().__init__(list(failed), done, report)
+        self.failed = list(failed)
+        self.done = done
+        self.report = report
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.failed)} action(s) failed, {self.done} are done: "
+            f"{' | '.join(self.failed)} The report is {self.report}. "
+            "Run the same migration again to go on: what is done is found and not repeated."
+        )

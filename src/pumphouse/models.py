@@ -1,0 +1,45 @@
+"""The words that everything else shares: cloud roles, actions, movers, stages, markers."""
+
+from enum import StrEnum
+
+SOURCE_ID = "pumphouse:source_id"
+"""Metadata key, image property and (as ``pumphouse:source_id=…``) tag of every copy."""
+
+
+class Role(StrEnum):
+    """Which of the two clouds."""
+
+    SOURCE = "source"
+    TARGET = "target"
+
+
+class Clouds(StrEnum):
+    """Which clouds a discovery reads."""
+
+    SOURCE = "source"
+    TARGET = "target"
+    BOTH = "both"
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The chosen roles, source first."""
+        return tuple(Role) if self is Clouds.BOTH else (Role(self.value),)
+
+
+class Action(StrEnum):
+    """What a plan does with one resource."""
+
+    CREATE = "create"
+    ADOPT = "adopt"
+    UPDATE = "update"
+    SKIP = "skip"
+    CONFLICT = "conflict"
+    BLOCKED = "blocked"
+
+
+class Mover(StrEnum):
+    """How a server's or volume's bytes get to the target."""
+
+    AUTO = "auto"
+    IMAGE = "image"
+    REBUILD = "rebuild"
