@@ -1,0 +1,103 @@
+"""The commands of the lab; `python -m lab --help` lists them."""
+
+import argparse
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+from lab import lifecycle, reporting
+from lab.errors import LabError
+from lab.layout import Lab
+from lab.locks import locked
+from lab.output import elapsed_s, say
+from lab.releases import RELEASES
+from lab.settings import load_lab
+
+SIZES = ("small", "medium", "large")
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    options = _parser().parse_args(words)
+    try:
+        lab = load_lab(options.dir, options.source, options.target, options.port_offset)
+        return int(options.work(lab, options) or 0)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
+    parser.add_argument("--dir", type=Path, help="where the lab lives ($PUMPHOUSE_LAB_DIR)")
+    for name in ("source", "target"):
+        parser.add_argument(f"--{name}", choices=RELEASES, help=f"release of the {name}")
+    parser.add_argument(
+        "--port-offset",
+        type=int,
+        help="added to every port, for a second lab ($PUMPHOUSE_LAB_PORT_OFFSET)",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("up", help="start both clouds")
+    command.set_defaults(work=_up)
+    command = commands.add_parser("down", help="stop everything")
+    command.add_argument("--wipe", action="store_true", help="remove the clouds' data too")
+    command.set_defaults(work=_down)
+    command = commands.add_parser("status", help="processes, memory, endpoints")
+    command.set_defaults(work=_status)
+    command = commands.add_parser("restart", help="restart single services")
+    command.add_argument("names", nargs="+", metavar="NAME", help="as status shows them")
+    command.set_defaults(work=_restart)
+    command = commands.add_parser("populate", help="fill the source with tenants")
+    command.add_argument("--size", choices=SIZES, default="small")
+    command.add_argument("--remove", action="store_true", help="take the tenants away again")
+    command.set_defaults(work=_populate)
+    return parser
+
+
+def _up(lab: Lab, options: argparse.Namespace) -> None:
+    with locked(lab.root):
+        lifecycle.up(lab)
+    reporting.print_endpoints(lab)
+    say(f"the lab is up after {elapsed_s():.0f} s; export OS_CLIENT_CONFIG_FILE={lab.clouds_file}")
+
+
+def _down(lab: Lab, options: argparse.Namespace) -> None:
+    with locked(lab.root):
+        lifecycle.down(lab, options.wipe)
+    say("the lab is down" + (" and its data is removed" if options.wipe else ""))
+
+
+def _status(lab: Lab, options: argparse.Namespace) -> int:
+    reporting.print_endpoints(lab)
+    return reporting.print_processes(lab)
+
+
+def _restart(lab: Lab, options: argparse.Namespace) -> None:
+    with locked(lab.root):
+        lifecycle.restart(lab, options.names)
+
+
+def _populate(lab: Lab, options: argparse.Namespace) -> None:
+    if importlib.util.find_spec("openstack") is None:
+        _continue_in(lab.client_venv)
+    from lab.populating import populate
+
+    with locked(lab.root):
+        populate(lab, options.size, options.remove)
+    say("done")
+
+
+def _continue_in(venv: Path) -> None:
+    """Run the same command again with the lab's own client environment."""
+    python = str(venv / "bin" / "python")
+    if not Path(python).exists() or sys.executable == python:
+        raise LabError(f"the client environment {venv} is missing; run 'up' first")
+    sys.stdout.flush()
+    os.execv(python, [python, "-m", "lab", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
