@@ -6,6 +6,7 @@ are left out: they cost more CPU than the listing itself at 10,000 rows.
 """
 
 import random
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -61,6 +62,7 @@ class Api:
         self.retries = cloud.retries
         self.connection = connection or cloud.connect()
         self.calls = 0
+        self._counting = threading.Lock()
         self._adapters: dict[str, Adapter] = {}
 
     def __enter__(self) -> "Api":
@@ -166,7 +168,8 @@ class Api:
         headers: Any,
         mv: Any,
     ) -> tuple[requests.Response | RequestFailed, float | None]:
-        self.calls += 1
+        with self._counting:
+            self.calls += 1
         call = f"{method} {urlsplit(path).path}"
         try:
             answer = adapter.request(
@@ -205,6 +208,10 @@ class Api:
         query: Mapping[str, Any] | None = params
         while url:
             body = self.get(service, url, query, microversion)
+            if body.get("truncated"):
+                call = f"GET {urlsplit(path).path}"
+                cause = "Its list_limit cuts the listing off; raise it in keystone.conf."
+                raise RequestFailed(self.name, call, 200, cause)
             yield body[key]
             url, query = _next(body, key, url), None
 
