@@ -4,6 +4,7 @@ import argparse
 import importlib.util
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from lab import lifecycle, reporting
@@ -11,6 +12,7 @@ from lab.errors import LabError
 from lab.layout import Lab
 from lab.locks import locked
 from lab.output import elapsed_s, say
+from lab.probes import probe_cloud
 from lab.releases import RELEASES
 from lab.settings import load_lab
 
@@ -41,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("up", help="start both clouds")
+    command.add_argument("--size", choices=SIZES[:1], help="begin with these tenants")
     command.set_defaults(work=_up)
     command = commands.add_parser("down", help="stop everything")
     command.add_argument("--wipe", action="store_true", help="remove the clouds' data too")
@@ -53,13 +56,16 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("populate", help="fill the source with tenants")
     command.add_argument("--size", choices=SIZES, default="small")
     command.add_argument("--remove", action="store_true", help="take the tenants away again")
+    command.add_argument("--unlocked", action="store_true", help=argparse.SUPPRESS)
     command.set_defaults(work=_populate)
+    command = commands.add_parser("doctor", help="boot a probe server in both clouds")
+    command.set_defaults(work=_doctor)
     return parser
 
 
 def _up(lab: Lab, options: argparse.Namespace) -> None:
     with locked(lab.root):
-        lifecycle.up(lab)
+        lifecycle.up(lab, options.size)
     reporting.print_endpoints(lab)
     say(f"the lab is up after {elapsed_s():.0f} s; export OS_CLIENT_CONFIG_FILE={lab.clouds_file}")
 
@@ -75,6 +81,17 @@ def _status(lab: Lab, options: argparse.Namespace) -> int:
     return reporting.print_processes(lab)
 
 
+def _doctor(lab: Lab, options: argparse.Namespace) -> int:
+    failed = 0
+    for cloud in lab.clouds:
+        try:
+            say(f"{cloud.name}: a probe server was ACTIVE after {probe_cloud(cloud):.1f} s")
+        except LabError as error:
+            failed = 1
+            say(str(error))
+    return failed
+
+
 def _restart(lab: Lab, options: argparse.Namespace) -> None:
     with locked(lab.root):
         lifecycle.restart(lab, options.names)
@@ -85,7 +102,7 @@ def _populate(lab: Lab, options: argparse.Namespace) -> None:
         _continue_in(lab.client_venv)
     from lab.populating import populate
 
-    with locked(lab.root):
+    with nullcontext() if options.unlocked else locked(lab.root):
         populate(lab, options.size, options.remove)
     say("done")
 

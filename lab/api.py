@@ -64,6 +64,14 @@ class Api:
             text = response.read()
         return json.loads(text) if text else None
 
+    def upload_image(self, image_id: str, data: bytes) -> None:
+        """Send the bytes of an image."""
+        url = self._cloud.url("glance", f"/v2/images/{image_id}/file")
+        request = urllib.request.Request(url, data, method="PUT")
+        request.add_header("Content-Type", "application/octet-stream")
+        request.add_header("X-Auth-Token", self._login[0])
+        self._open(request).close()
+
     def _request(
         self, method: str, service: str, path: str, body: object, **headers: str
     ) -> urllib.request.Request:

@@ -6,7 +6,9 @@ import shutil
 import signal
 from collections.abc import Callable
 
+from lab import snapshots
 from lab.catalog import create_defaults, fill_catalog, services_missing
+from lab.commands import run
 from lab.configs import write_configs
 from lab.environment import cloud_environment
 from lab.errors import LabError
@@ -20,6 +22,7 @@ from lab.processes import Processes, leftovers
 from lab.schemas import create_schemas, map_hosts
 from lab.services import APIS, api_commands, worker_commands
 from lab.settings import record_lab
+from lab.snapshots import BARE, SMALL
 from lab.waiting import START_S, wait_answer, wait_until
 
 
@@ -28,15 +31,23 @@ def processes_of(lab: Lab) -> Processes:
     return Processes(lab.run)
 
 
-def up(lab: Lab) -> None:
-    """Bring both clouds up from whatever state they are in."""
+def up(lab: Lab, size: str | None = None) -> None:
+    """Bring both clouds up from whatever state they are in.
+
+    With `size`, a lab that is made anew begins with these tenants in it.
+    """
     if os.geteuid() != 0:
         raise LabError("the lab mounts directories and so needs root; nothing was changed")
     install_packages()
     create_environments(lab)
+    processes = processes_of(lab)
+    labels = [SMALL, BARE] if size else [BARE]
+    begun = snapshots.empty(lab)
+    restored = next((label for label in labels if begun and snapshots.restore(lab, label)), None)
+    if restored:
+        say(f"restored the snapshot ({restored})")
     record_lab(lab)
     write_facts(lab)
-    processes = processes_of(lab)
     for cloud in lab.clouds:
         write_configs(lab, cloud)
         if mount_share(cloud):
@@ -45,6 +56,17 @@ def up(lab: Lab) -> None:
     say("database server and message broker are up")
     for_each_cloud(lab, lambda cloud: create_schemas(lab, cloud))
     for_each_cloud(lab, lambda cloud: _start_cloud(lab, cloud, processes))
+    if begun and not restored:
+        snapshots.save(lab, processes, BARE)
+    if size:
+        run([*client_command(lab), "populate", "--unlocked"])
+        if begun and restored != SMALL:
+            snapshots.save(lab, processes, SMALL)
+
+
+def client_command(lab: Lab) -> list[str]:
+    """Return how to call the lab's own commands with its client environment."""
+    return [str(lab.client_venv / "bin" / "python"), "-m", "lab", "--dir", str(lab.root)]
 
 
 def down(lab: Lab, wipe: bool = False) -> None:
