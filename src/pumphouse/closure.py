@@ -1,0 +1,230 @@
+"""Everything that chosen projects and servers depend on, as rows of the source's tables."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from pumphouse.estate import Estate
+from pumphouse.selection import Chosen
+from pumphouse.tables import Row
+
+KINDS = (
+    "domains",
+    "projects",
+    "roles",
+    "users",
+    "assignments",
+    "quotas",
+    "flavors",
+    "keypairs",
+    "images",
+    "networks",
+    "subnets",
+    "security_groups",
+    "routers",
+    "volume_types",
+    "ports",
+    "floating_ips",
+    "volumes",
+    "servers",
+)
+"""The kinds that a migration carries, each after everything that it refers to."""
+
+T = TypeVar("T")
+
+Rows = dict[str, list[Row]]
+"""Rows by kind; a kind without rows is an empty list."""
+
+
+def closure(estate: Estate, what: Chosen) -> Rows:
+    """
+    Return the rows that *what* needs, by kind in the order of `KINDS`.
+
+    Beside its table's columns, a security group has ``rules``, a router ``interfaces`` (its
+    ports there), an assignment, quota and keypair an ``id`` made of its key, a quota all
+    ``limits`` of one service, and a server ``volumes`` and ``ports`` as rows.
+    """
+    servers = _pick(estate, "servers", what.server_ids)
+    whole = set(what.project_ids)
+    homes = whole | {row["project_id"] for row in servers}
+    found: Rows = {kind: [] for kind in KINDS}
+    found["volumes"] = _volumes(estate, what.server_ids, whole)
+    found["ports"] = [p for i in what.server_ids for p in estate.where("ports", "device_id", i)]
+    found["servers"] = [_server(estate, row) for row in servers]
+    found["flavors"] = _flavors(estate, servers)
+    found["images"] = _images(estate, servers, whole)
+    found["volume_types"] = [
+        row
+        for name in _unique(row["volume_type"] for row in found["volumes"])
+        for row in estate.where("volume_types", "name", name)
+    ]
+    found["floating_ips"] = _floating_ips(estate, found["ports"], whole)
+    _add_networks(estate, found, whole, homes)
+    found["security_groups"] = _security_groups(estate, found["ports"], whole)
+    _add_identity(estate, found, homes)
+    return found
+
+
+def _pick(estate: Estate, kind: str, ids: Iterable[str | None]) -> list[Row]:
+    return [row for id_ in _unique(ids) if (row := estate.get(kind, id_))]
+
+
+def _unique(values: Iterable[T | None]) -> list[T]:
+    return list(dict.fromkeys(v for v in values if v is not None))
+
+
+def _owned(estate: Estate, kind: str, projects: Iterable[str]) -> list[Row]:
+    return [
+        row for project in sorted(projects) for row in estate.where(kind, "project_id", project)
+    ]
+
+
+def _volumes(estate: Estate, servers: Iterable[str], whole: set[str]) -> list[Row]:
+    wanted = set(servers)
+    return [
+        row
+        for row in estate.rows("volumes")
+        if wanted & {a["server_id"] for a in row["attachments"] or []}
+        # What is attached to a server that was left out stays with that server.
+        or (row["project_id"] in whole and not row["attachments"])
+    ]
+
+
+def device_order(volume: Row, server_id: str) -> tuple[int, str]:
+    """Return a sort key that puts /dev/vdb before /dev/vdaa."""
+    device = next(
+        (a["device"] or "" for a in volume["attachments"] or [] if a["server_id"] == server_id), ""
+    )
+    return len(device), device
+
+
+def _server(estate: Estate, row: Row) -> Row:
+    attached = [
+        volume for entry in row["volumes"] or [] if (volume := estate.get("volumes", entry["id"]))
+    ]
+    return {
+        **row,
+        "attached": sorted(attached, key=lambda v: device_order(v, row["id"])),
+        "ports": estate.where("ports", "device_id", row["id"]),
+    }
+
+
+def _flavors(estate: Estate, servers: list[Row]) -> list[Row]:
+    found: dict[str, Row] = {}
+    for server in servers:
+        name = server["flavor_name"]
+        known = estate.where("flavors", "name", name)
+        found.setdefault(name, known[0] if known else _embedded(server))
+    return list(found.values())
+
+
+def _embedded(server: Row) -> Row:
+    """Return the flavor that a server keeps although it was deleted from the cloud."""
+    numbers = ("vcpus", "ram_mib", "disk_gib", "ephemeral_gib", "swap_mib")
+    return {
+        **{column: server[column] for column in numbers},
+        "id": f"embedded:{server['flavor_name']}",
+        "name": server["flavor_name"],
+        "description": None,
+        "rxtx_factor": 1.0,
+        "is_public": False,
+        "is_disabled": False,
+        "extra_specs": server["flavor_extra_specs"] or {},
+        "access_project_ids": [server["project_id"]],
+    }
+
+
+def _images(estate: Estate, servers: list[Row], whole: set[str]) -> list[Row]:
+    used = _pick(estate, "images", [row["image_id"] for row in servers])
+    owned = [
+        r for r in estate.rows("images") if r["owner_id"] in whole and r["status"] == "active"
+    ]
+    return _by_id(used + owned)
+
+
+def _by_id(rows: Iterable[Row]) -> list[Row]:
+    return list({row["id"]: row for row in rows}.values())
+
+
+def _floating_ips(estate: Estate, ports: list[Row], whole: set[str]) -> list[Row]:
+    used = [fip for port in ports for fip in estate.where("floating_ips", "port_id", port["id"])]
+    spare = [row for row in _owned(estate, "floating_ips", whole) if not row["port_id"]]
+    return _by_id(used + spare)
+
+
+def _add_networks(estate: Estate, found: Rows, whole: set[str], homes: set[str]) -> None:
+    """Add networks, their subnets, and the routers that the projects have on them."""
+    networks = _by_id(
+        _pick(estate, "networks", [port["network_id"] for port in found["ports"]])
+        + _owned(estate, "networks", whole)
+        + _pick(estate, "networks", [f["floating_network_id"] for f in found["floating_ips"]])
+    )
+    joined = {row["id"] for row in networks}
+    for router in estate.rows("routers"):
+        interfaces = [
+            port
+            for port in estate.where("ports", "device_id", router["id"])
+            if (port["device_owner"] or "").startswith("network:")
+            and "interface" in port["device_owner"]
+        ]
+        shared = [port for port in interfaces if port["network_id"] in joined]
+        if router["project_id"] in whole or (router["project_id"] in homes and shared):
+            found["routers"].append({**router, "interfaces": shared})
+    gateways = [(row["external_gateway"] or {}).get("network_id") for row in found["routers"]]
+    found["networks"] = _by_id(networks + _pick(estate, "networks", gateways))
+    found["subnets"] = [
+        subnet
+        for network in found["networks"]
+        for subnet in estate.where("subnets", "network_id", network["id"])
+    ]
+
+
+def _security_groups(estate: Estate, ports: list[Row], whole: set[str]) -> list[Row]:
+    """Return the groups of *ports* and, again and again, the groups that their rules name."""
+    left = [id_ for port in ports for id_ in port["security_group_ids"] or []]
+    left += [row["id"] for row in _owned(estate, "security_groups", whole)]
+    found: dict[str, Row] = {}
+    while left:
+        id_ = left.pop(0)
+        row = estate.get("security_groups", id_)
+        if id_ in found or row is None:
+            continue
+        rules = estate.where("security_group_rules", "security_group_id", id_)
+        found[id_] = {**row, "rules": rules}
+        left += _unique(rule["remote_group_id"] for rule in rules)
+    return list(found.values())
+
+
+def _add_identity(estate: Estate, found: Rows, homes: set[str]) -> None:
+    """Add the projects that own anything found; users, roles and quotas of *homes* only."""
+    owners = [
+        row.get("project_id") or row.get("owner_id") for rows in found.values() for row in rows
+    ]
+    found["projects"] = _pick(estate, "projects", sorted(homes) + _unique(owners))
+    found["assignments"] = [
+        {**row, "id": f"{row['role_id']}:{row['user_id']}:{row['project_id']}"}
+        for row in _owned(estate, "assignments", homes)
+        if row["user_id"] and not row["is_inherited"] and estate.get("users", row["user_id"])
+    ]
+    people = [row["user_id"] for row in found["servers"] + found["volumes"]]
+    people += [row["user_id"] for row in found["assignments"]]
+    found["users"] = _pick(estate, "users", people)
+    found["roles"] = _pick(estate, "roles", [row["role_id"] for row in found["assignments"]])
+    found["keypairs"] = [
+        {**row, "id": f"{row['user_id']}:{row['name']}"}
+        for user in _unique(row["user_id"] for row in found["servers"])
+        for row in estate.where("keypairs", "user_id", user)
+    ]
+    found["quotas"] = _quotas(estate, homes)
+    domains = [row["domain_id"] for row in found["projects"] + found["users"]]
+    found["domains"] = _pick(estate, "domains", domains)
+
+
+def _quotas(estate: Estate, homes: set[str]) -> list[Row]:
+    grouped: dict[tuple[str, str], Row] = {}
+    for row in _owned(estate, "quotas", homes):
+        key = (row["project_id"], row["service"])
+        entry = grouped.setdefault(
+            key, {"id": ":".join(key), "project_id": key[0], "service": key[1], "limits": {}}
+        )
+        entry["limits"][row["resource"]] = row["limit"]
+    return list(grouped.values())

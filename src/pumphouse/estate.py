@@ -1,0 +1,76 @@
+"""One cloud's tables, looked up by id and named so that two clouds can be compared."""
+
+from collections.abc import Callable, Hashable, Mapping
+
+import pandas as pd
+
+from pumphouse.tables import Row, rows
+
+SCOPED = {
+    "projects": ("domains", "domain_id"),
+    "users": ("domains", "domain_id"),
+    "networks": ("projects", "project_id"),
+    "routers": ("projects", "project_id"),
+    "security_groups": ("projects", "project_id"),
+}
+"""Kinds whose names are unique only below something else: that kind, and the column with its id."""
+
+
+class Estate:
+    """
+    The tables of one cloud as rows, decoded once and indexed when first asked for.
+
+    Ids differ between clouds, names do not: `label` is how one refers to a resource in both.
+    """
+
+    def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        self._tables = tables
+        self._rows: dict[str, list[Row]] = {}
+        self._indexes: dict[tuple[str, str], dict[Hashable, list[Row]]] = {}
+        self._grouped: dict[str, dict[Hashable, list[Row]]] = {}
+
+    def rows(self, kind: str) -> list[Row]:
+        """Return every row of *kind*; a table that was not read has none."""
+        if kind not in self._rows:
+            table = self._tables.get(kind)
+            self._rows[kind] = [] if table is None else rows(kind, table)
+        return self._rows[kind]
+
+    def where(self, kind: str, column: str, value: Hashable) -> list[Row]:
+        """Return the rows of *kind* whose *column* is *value*, in table order."""
+        if (kind, column) not in self._indexes:
+            index: dict[Hashable, list[Row]] = {}
+            for row in self.rows(kind):
+                index.setdefault(row[column], []).append(row)
+            self._indexes[kind, column] = index
+        return self._indexes[kind, column].get(value, [])
+
+    def grouped(self, kind: str, key: Callable[[Row], Hashable]) -> dict[Hashable, list[Row]]:
+        """Return the rows of *kind* by *key*. Kept per kind: a kind has one natural key."""
+        if kind not in self._grouped:
+            groups: dict[Hashable, list[Row]] = {}
+            for row in self.rows(kind):
+                groups.setdefault(key(row), []).append(row)
+            self._grouped[kind] = groups
+        return self._grouped[kind]
+
+    def get(self, kind: str, id_: str | None) -> Row | None:
+        """Return the row with that id, or None."""
+        found = self.where(kind, "id", id_) if id_ else []
+        return found[0] if found else None
+
+    def label(self, kind: str, id_: str | None) -> str | None:
+        """
+        Return the name of a resource as it is the same in both clouds.
+
+        ``Default/shop`` is a project, ``Default/shop/web`` a network. An id that no table
+        knows is its own label, so that it equals nothing else.
+        """
+        row = self.get(kind, id_)
+        if row is None:
+            return id_
+        name = row["name"] or row["id"]
+        if kind not in SCOPED:
+            return str(name)
+        parent, column = SCOPED[kind]
+        return f"{self.label(parent, row[column]) or '-'}/{name}"
