@@ -7,6 +7,7 @@ Our exception hierarchy:
   - MissingRights           a cloud answers, but forbids what the job needs
   - RequestFailed           one API call failed for good
   - ExtractionFailed        tables of the inventory could not be read
+  - TableMissing            an inventory lacks a table that is needed
   - Refused                 a check said no before anything was changed; exit code 3
   - Conflict                the target holds something else under the same name
   - CopyFailed              bytes did not arrive, or arrived changed
@@ -141,6 +142,31 @@ class ExtractionFailed(PumphouseError):
             f"{len(self.failed)} table(s) could not be read ({'; '.join(self.failed)}). "
             f"{self.kept} others are in {self.location}. "
             "No cloud was changed; run discover again when the service answers."
+        )
+
+
+class TableMissing(PumphouseError):
+    """
+    An inventory lacks a table that is needed. Nothing was changed.
+
+    Attributes:
+        cloud: Role of the cloud it is an inventory of.
+
+        kind: The table.
+
+        reason: Why it is not there.
+    """
+
+    def __init__(self, cloud: str, kind: str, reason: str) -> None:
+        super().__init__(cloud, kind, reason)
+        self.cloud = cloud
+        self.kind = kind
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"The inventory of cloud {self.cloud} has no table {self.kind}: {self.reason} "
+            "Nothing was changed; run discover again."
         )
 
 
