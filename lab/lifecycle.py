@@ -58,9 +58,9 @@ def up(lab: Lab, size: str | None = None) -> None:
     for_each_cloud(lab, lambda cloud: _start_cloud(lab, cloud, processes))
     if begun and not restored:
         snapshots.save(lab, processes, BARE)
-    if size:
+    if size and restored != SMALL:
         run([*client_command(lab), "populate", "--unlocked"])
-        if begun and restored != SMALL:
+        if begun:
             snapshots.save(lab, processes, SMALL)
 
 

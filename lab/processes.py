@@ -98,10 +98,13 @@ class Processes:
             return None
         return record.pid
 
-    def members(self, name: str) -> list[int]:
-        """Return the pids of a process and of everything in its session."""
-        record = self._record(name)
-        return [] if record is None else [s.pid for s in _all() if owns(record, s, boot_id())]
+    def members(self, *names: str) -> list[int]:
+        """Return the pids of processes and of everything in their sessions."""
+        records = [record for name in names if (record := self._record(name))]
+        if not records:
+            return []
+        boot = boot_id()
+        return [s.pid for s in _all() if any(owns(record, s, boot) for record in records)]
 
     def start(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> bool:
         """Start a process unless it runs; return whether it was started."""
@@ -132,21 +135,15 @@ class Processes:
     def stop(self, names: Iterable[str], wait_s: float = STOP_S) -> None:
         """Ask processes to end, all at once, and kill what is left after `wait_s`."""
         names = list(names)
-        for name in names:
-            self._signal(name, signal.SIGTERM)
+        _signal(self.members(*names), signal.SIGTERM)
         end = time.monotonic() + wait_s
-        while time.monotonic() < end and any(self.members(name) for name in names):
+        while time.monotonic() < end and self.members(*names):
             _reap()
             time.sleep(0.1)
-        for name in names:
-            self._signal(name, signal.SIGKILL)
-            self.pid_file(name).unlink(missing_ok=True)
+        _signal(self.members(*names), signal.SIGKILL)
         _reap()
-
-    def _signal(self, name: str, number: signal.Signals) -> None:
-        for pid in self.members(name):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+        for name in names:
+            self.pid_file(name).unlink(missing_ok=True)
 
     def _record(self, name: str) -> Record | None:
         try:
@@ -171,6 +168,12 @@ def _environment(pid: int) -> list[bytes]:
 def _all() -> list[Status]:
     found = (read_status(int(name)) for name in os.listdir("/proc") if name.isdigit())
     return [status for status in found if status is not None]
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _reap() -> None:

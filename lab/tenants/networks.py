@@ -46,6 +46,7 @@ def _ensure_network(owner: Connection, name: str, v4: str, v6: str | None, mode:
         subnets.append(
             _ensure_subnet(
                 owner, f"{name}-v6", network_id=network.id, ip_version=6, cidr=v6,
+                gateway_ip=v6.replace("::/64", "::1"),
                 ipv6_address_mode=mode, ipv6_ra_mode=mode,
             )
         )  # fmt: skip
