@@ -50,7 +50,7 @@ def closure(estate: Estate, what: Chosen) -> Rows:
     found["volumes"] = _volumes(estate, what.server_ids, whole)
     found["ports"] = [p for i in what.server_ids for p in estate.where("ports", "device_id", i)]
     found["servers"] = [_server(estate, row) for row in servers]
-    found["flavors"] = _flavors(estate, servers)
+    found["flavors"] = _flavors(estate, servers, homes)
     found["images"] = _images(estate, servers, whole)
     found["volume_types"] = [
         row
@@ -108,12 +108,15 @@ def _server(estate: Estate, row: Row) -> Row:
     }
 
 
-def _flavors(estate: Estate, servers: list[Row]) -> list[Row]:
+def _flavors(estate: Estate, servers: list[Row], homes: set[str]) -> list[Row]:
     found: dict[str, Row] = {}
     for server in servers:
         name = server["flavor_name"]
         known = estate.where("flavors", "name", name)
-        found.setdefault(name, known[0] if known else _embedded(server))
+        row = known[0] if known else _embedded(server)
+        # Other projects' access comes with those projects.
+        access = [p for p in row["access_project_ids"] or [] if p in homes]
+        found.setdefault(name, {**row, "access_project_ids": access})
     return list(found.values())
 
 

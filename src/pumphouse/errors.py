@@ -12,8 +12,12 @@ Our exception hierarchy:
   - Conflict                the target holds something else under the same name
   - CopyFailed              bytes did not arrive, or arrived changed
   - Unverified              a copy differs from its source
+  - WaitFailed              a resource did not become what was waited for
+  - Interrupted             the run was told to stop
   - CutOverFailed           one server's cut-over failed and was undone (or could not be)
   - MigrationIncomplete     a run ended with something left to do
+  - ServerUnreachable       the Prefect server does not answer or does not let us in
+  - RunFailed               a run on the server ended, but not well
 """
 
 from collections.abc import Sequence
@@ -270,6 +274,41 @@ class Unverified(PumphouseError):
         )
 
 
+class WaitFailed(PumphouseError):
+    """
+    A resource did not reach the state that was waited for.
+
+    Attributes:
+        what: Which resource and state, for example ``server web (UUID) to be ACTIVE``.
+
+        reason: What it is instead, or how long was waited.
+    """
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(what, reason)
+        self.what = what
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"Waited in vain for {self.what}: {self.reason}"
+
+
+class Interrupted(PumphouseError):
+    """
+    The run was told to stop.
+
+    Attributes:
+        what: What was under way.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"The run was cancelled while {self.what}."
+
+
 class CutOverFailed(PumphouseError):
     """
     One server's cut-over failed.
@@ -319,3 +358,55 @@ class MigrationIncomplete(PumphouseError):
             f"{' | '.join(self.failed)} The report is {self.report}. "
             "Run the same migration again to go on: what is done is found and not repeated."
         )
+
+
+class ServerUnreachable(PumphouseError):
+    """
+    The Prefect server cannot be used. No cloud was touched.
+
+    Attributes:
+        url: Of its API.
+
+        reason: What happened, one clause.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, reason)
+        self.url = url
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"The Prefect server {self.url} cannot be used: {self.reason}"
+
+
+class RunFailed(PumphouseError):
+    """
+    A run on the server ended, but not well.
+
+    Attributes:
+        run: Its name.
+
+        state: Prefect's word and message for how it ended.
+
+        url: Its page.
+
+        code: Exit code of the error that ended it.
+    """
+
+    def __init__(self, run: str, state: str, url: str, code: int = 1) -> None:
+        super().__init__(run, state, url, code)
+        self.run = run
+        self.state = state
+        self.url = url
+        self.exit_code = code
+
+    def __str__(self) -> str:
+        return f"Run {self.run} ended {self.state} See {self.url}"
+
+
+def exit_code(name: str) -> int:
+    """Return the exit code of the error class called *name*; 1 for what is not ours."""
+    found = globals().get(name)
+    if isinstance(found, type) and issubclass(found, PumphouseError):
+        return found.exit_code
+    return 1

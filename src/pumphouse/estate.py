@@ -13,7 +13,7 @@ SCOPED = {
     "routers": ("projects", "project_id"),
     "security_groups": ("projects", "project_id"),
 }
-"""Kinds whose names are unique only below something else: that kind, and the column with its id."""
+"""Kinds whose names are unique only below another: that kind, and the column with its id."""
 
 
 class Estate:
@@ -27,7 +27,7 @@ class Estate:
         self._tables = tables
         self._rows: dict[str, list[Row]] = {}
         self._indexes: dict[tuple[str, str], dict[Hashable, list[Row]]] = {}
-        self._grouped: dict[str, dict[Hashable, list[Row]]] = {}
+        self._grouped: dict[tuple[str, str], dict[Hashable, list[Row]]] = {}
 
     def rows(self, kind: str) -> list[Row]:
         """Return every row of *kind*; a table that was not read has none."""
@@ -45,14 +45,16 @@ class Estate:
             self._indexes[kind, column] = index
         return self._indexes[kind, column].get(value, [])
 
-    def grouped(self, kind: str, key: Callable[[Row], Hashable]) -> dict[Hashable, list[Row]]:
-        """Return the rows of *kind* by *key*. Kept per kind: a kind has one natural key."""
-        if kind not in self._grouped:
+    def grouped(
+        self, kind: str, what: str, key: Callable[[Row], Hashable]
+    ) -> dict[Hashable, list[Row]]:
+        """Return the rows of *kind* by *key*, which *what* names: it is computed once."""
+        if (kind, what) not in self._grouped:
             groups: dict[Hashable, list[Row]] = {}
             for row in self.rows(kind):
                 groups.setdefault(key(row), []).append(row)
-            self._grouped[kind] = groups
-        return self._grouped[kind]
+            self._grouped[kind, what] = groups
+        return self._grouped[kind, what]
 
     def get(self, kind: str, id_: str | None) -> Row | None:
         """Return the row with that id, or None."""

@@ -1,0 +1,196 @@
+"""What stands in the way of a server, what it loses, and where a copy differs: sentences."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pumphouse.comparison import MIGRATED_TO, differences
+from pumphouse.models import SOURCE_ID, Mover
+from pumphouse.tables import Row
+
+OWN = "pumphouse:"
+"""What all our metadata keys and tags start with."""
+
+WAS = "pumphouse:was"
+STATE = "pumphouse:state"
+MOVER_KEY = "pumphouse:mover"
+MOVABLE = ("ACTIVE", "SHUTOFF")
+
+ANSWERS = {
+    "PAUSED": "It is paused; unpause it, or stop it.",
+    "SUSPENDED": "It is suspended; resume it: its memory cannot travel.",
+    "SHELVED": "It is shelved; unshelve it first.",
+    "SHELVED_OFFLOADED": "It is shelved and offloaded; unshelve it first.",
+    "RESCUE": "It is in rescue mode; unrescue it first.",
+    "RESIZED": "A resize waits for confirmation; confirm or revert it.",
+    "VERIFY_RESIZE": "A resize waits for confirmation; confirm or revert it.",
+    "ERROR": "It is in error; repair it, or reset its state when it is sound.",
+    "SOFT_DELETED": "It is deleted and waits for reclaim; restore it or leave it out.",
+    "UNKNOWN": "Its host does not answer; bring the host back, or evacuate it.",
+}
+
+
+def own_free(metadata: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return metadata without the keys that Pumphouse writes."""
+    return {k: v for k, v in (metadata or {}).items() if not k.startswith(OWN)}
+
+
+def was(server: Row) -> str:
+    """Return the state the server had before its cut-over began, or has now."""
+    return str((server["metadata"] or {}).get(WAS) or server["status"])
+
+
+def chosen_mover(server: Row, asked: Mover) -> Mover:
+    """Return the mover of a server's root disk; auto follows what its metadata say."""
+    if not server["image_id"]:
+        return Mover.IMAGE
+    if asked is not Mover.AUTO:
+        return asked
+    said = (server["metadata"] or {}).get(MOVER_KEY)
+    return Mover.REBUILD if said == Mover.REBUILD.value else Mover.IMAGE
+
+
+def blockers(server: Row, mover: Mover, image: Row | None) -> list[str]:
+    """Return why *server* cannot be moved now, each with what would help; empty if it can."""
+    found: list[str] = []
+    state = was(server)
+    if state not in MOVABLE:
+        found.append(ANSWERS.get(state, f"It is {state}; only ACTIVE and SHUTOFF servers move."))
+    if server["task_state"]:
+        found.append(f"Nova is busy with it ({server['task_state']}); wait and run again.")
+    if not server["flavor_name"]:
+        found.append("Its cell does not answer, so Nova knows nothing of it; repair the cell.")
+    for volume in server["attached"]:
+        name = f"volume {volume['name'] or volume['id']}"
+        if volume["is_encrypted"]:
+            found.append(f"Its {name} is encrypted, and keys do not travel; copy it inside.")
+        if volume["is_multiattach"] and len(volume["attachments"] or []) > 1:
+            found.append(f"Its {name} is attached to several servers; detach it from the others.")
+    for port in server["ports"]:
+        if port["trunk_details"]:
+            found.append(f"Its port {port['id']} is a trunk's parent; trunks are not moved yet.")
+        if port["vnic_type"] not in (None, "normal"):
+            found.append(f"Its port {port['id']} is {port['vnic_type']}; use a normal port.")
+    if mover is Mover.REBUILD and (image is None or image["status"] != "active"):
+        found.append("Its base image is gone, so it cannot be rebuilt; use the image mover.")
+    properties = (image or {}).get("properties") or {}
+    if properties.get("kernel_id") or properties.get("ramdisk_id"):
+        found.append("Its image has a kernel of its own; boot from a whole disk image instead.")
+    return found
+
+
+def losses(server: Row, mover: Mover) -> list[str]:
+    """Return what will not survive the move of *server*, one sentence each."""
+    found: list[str] = []
+    if server["disk_gib"] and mover is Mover.REBUILD and server["image_id"]:
+        found.append("What was written to its root disk since it was built.")
+    if server["ephemeral_gib"]:
+        found.append(f"The contents of its ephemeral disk ({server['ephemeral_gib']} GiB).")
+    if server["swap_mib"]:
+        found.append("The contents of its swap disk.")
+    if server["pinned_availability_zone"]:
+        zone = server["pinned_availability_zone"]
+        found.append(f"Its availability zone {zone}: the target's scheduler chooses.")
+    if server["server_group_ids"]:
+        found.append("Its server group: affinity is not kept.")
+    if any(p["binding_profile"] for p in server["ports"]):
+        found.append("The binding profile of a port.")
+    if any(p["qos_policy_id"] for p in server["ports"]):
+        found.append("The QoS policy of a port.")
+    return found
+
+
+def same_server(source: Row, copy: Mapping[str, Any], carried: Mapping[str, Any]) -> list[str]:
+    """
+    Return where *copy*, a server as Nova shows it, differs from *source*.
+
+    source: Row of the source's table, with its ``ports`` and ``attached``.
+    carried: Beside it, what is known of the target: ``volumes`` (ids in order), ``flavor``,
+        ``addresses`` (of its ports), ``floating`` and the same of the source as ``wanted_…``.
+    """
+    wanted = {
+        "status": was(source),
+        "name": source["name"],
+        "description": source["description"],
+        "flavor": source["flavor_name"],
+        "key": source["key_name"],
+        "user_data": source["user_data"],
+        "config_drive": bool(source["has_config_drive"]),
+        "metadata": own_free(source["metadata"]),
+        "tags": sorted(source["tags"] or []),
+        "source id": source["id"],
+    } | {name: carried[f"wanted_{name}"] for name in ("volumes", "addresses", "floating", "owner")}
+    found = {
+        "status": copy["status"],
+        "name": copy["name"],
+        "description": copy.get("description"),
+        "flavor": (copy.get("flavor") or {}).get("original_name"),
+        "key": copy.get("key_name"),
+        "user_data": copy.get("OS-EXT-SRV-ATTR:user_data"),
+        "config_drive": bool(copy.get("config_drive")),
+        "metadata": own_free(copy.get("metadata")),
+        "tags": sorted(copy.get("tags") or []),
+        "source id": (copy.get("metadata") or {}).get(SOURCE_ID),
+    } | {name: carried[name] for name in ("volumes", "addresses", "floating", "owner")}
+    return differences(wanted, found)
+
+
+def migrated(server: Row) -> str | None:
+    """Return the id of the copy that a finished cut-over wrote on the source server."""
+    value = (server["metadata"] or {}).get(MIGRATED_TO)
+    return str(value) if value else None
+
+
+def needs(servers: Iterable[Row], volumes: Iterable[Row]) -> dict[tuple[str, str], int]:
+    """Return what *servers* and *volumes* will count against quotas, by service and resource."""
+    total: dict[tuple[str, str], int] = {}
+
+    def add(service: str, resource: str, amount: int) -> None:
+        total[service, resource] = total.get((service, resource), 0) + amount
+
+    for server in servers:
+        add("compute", "instances", 1)
+        add("compute", "cores", server["vcpus"] or 0)
+        add("compute", "ram", server["ram_mib"] or 0)
+        add("network", "port", len(server["ports"]))
+    for volume in volumes:
+        add("volume", "volumes", 1)
+        add("volume", "gigabytes", volume["size_gib"] or 0)
+    return total
+
+
+def quota_problems(
+    needed: Mapping[tuple[str, str], int],
+    limits: Mapping[tuple[str, str], int],
+    used: Mapping[tuple[str, str], int],
+) -> list[str]:
+    """Return a sentence for each quota that is too small; a limit that is unknown is none."""
+    found = []
+    for (service, resource), amount in needed.items():
+        limit, taken = limits.get((service, resource), -1), used.get((service, resource), 0)
+        if 0 <= limit < taken + amount:
+            found.append(
+                f"The {service} quota of {resource} is {limit}, {taken} are used and {amount} "
+                f"more are needed; raise it to {taken + amount}."
+            )
+    return found
+
+
+def no_room(server: Row, hypervisors: Iterable[Row]) -> list[str]:
+    """Return a sentence if no host of the target has room for *server*; nothing known is room."""
+    hosts = list(hypervisors)
+    if not hosts or any(_fits(server, host) for host in hosts):
+        return []
+    return [
+        f"No enabled host of the target has {server['vcpus']} vCPUs and {server['ram_mib']} MiB "
+        "free; add a host or free one."
+    ]
+
+
+def _fits(server: Row, host: Row) -> bool:
+    if host["status"] != "enabled" or host["state"] != "up":
+        return False
+    if host["ram_allocatable_mib"] is None or host["vcpus_allocatable"] is None:
+        return True
+    vcpus = host["vcpus_allocatable"] - (host["vcpus_used"] or 0)
+    ram = host["ram_allocatable_mib"] - (host["ram_used_mib"] or 0)
+    return bool(vcpus >= (server["vcpus"] or 0) and ram >= (server["ram_mib"] or 0))

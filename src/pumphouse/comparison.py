@@ -1,0 +1,311 @@
+"""
+How a copy is found at the target, and what must be equal: one rule for each kind.
+
+Ids differ between clouds, so resources refer to each other by label. A copy that we made
+carries its source's id; what has no such mark is found by its natural key, and then taken
+as it is (*adopted*) or, if it differs, left alone (*conflict*).
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pumphouse.estate import Estate
+from pumphouse.models import SOURCE_ID, Action
+from pumphouse.tables import Row
+
+MIGRATED_TO = "pumphouse:migrated_to"
+"""Metadata key of a source server that arrived: the id of its copy."""
+
+Facts = Mapping[str, Any]
+Read = Callable[[Row, Estate], Any]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """
+    One kind's rule.
+
+    Attributes:
+        key: Its natural key, in labels; None when names mean nothing for the kind.
+
+        must: What must be equal, or the two are different things.
+
+        parts: What belongs to it and is added when the copy lacks it; never taken away.
+    """
+
+    key: Read | None
+    must: Read
+    parts: Callable[[Row, Estate], frozenset[Hashable]] = lambda row, estate: frozenset()
+
+
+@dataclass(frozen=True)
+class Match:
+    """What the target has of one source row, and what follows from it."""
+
+    action: Action
+    target_id: str | None
+    reason: str
+    missing: tuple[Hashable, ...] = ()
+
+
+def mark(row: Row) -> str | None:
+    """Return the source id that a copy carries, or None."""
+    for column in ("metadata", "properties"):
+        marked = (row.get(column) or {}).get(SOURCE_ID)
+        if marked:
+            return str(marked)
+    for tag in row.get("tags") or []:
+        if tag.startswith(f"{SOURCE_ID}="):
+            return str(tag.partition("=")[2])
+    return None
+
+
+def _nothing(row: Row, estate: Estate) -> dict[str, Any]:
+    return {}
+
+
+def _fields(*names: str) -> Read:
+    return lambda row, estate: {name: row[name] for name in names}
+
+
+def _in_domain(row: Row, estate: Estate) -> Hashable:
+    return estate.label("domains", row["domain_id"]), row["name"]
+
+
+def _in_project(row: Row, estate: Estate) -> Hashable:
+    return estate.label("projects", row["project_id"]), row["name"]
+
+
+def _by_name(row: Row, estate: Estate) -> Hashable:
+    name: str = row["name"]
+    return name
+
+
+def _role_key(row: Row, estate: Estate) -> Hashable:
+    return estate.label("domains", row["domain_id"]), row["name"]
+
+
+def _assignment_key(row: Row, estate: Estate) -> Hashable:
+    if not row["user_id"] or not row["project_id"] or row["is_inherited"]:
+        return None
+    return (
+        estate.label("roles", row["role_id"]),
+        estate.label("users", row["user_id"]),
+        estate.label("projects", row["project_id"]),
+    )
+
+
+def _flavor_parts(row: Row, estate: Estate) -> frozenset[Hashable]:
+    access = {("access", estate.label("projects", p)) for p in row["access_project_ids"] or []}
+    return frozenset(access | {("spec", k, v) for k, v in (row["extra_specs"] or {}).items()})
+
+
+def _flavor(row: Row, estate: Estate) -> dict[str, Any]:
+    numbers = ("vcpus", "ram_mib", "disk_gib", "ephemeral_gib", "swap_mib", "is_public")
+    return {n: row[n] for n in numbers}
+
+
+def _image_key(row: Row, estate: Estate) -> Hashable:
+    if row["visibility"] in ("public", "community"):
+        return row["visibility"], row["name"], ""
+    # Private images may share a name: only the same bytes make it the same image.
+    return estate.label("projects", row["owner_id"]), row["name"], row["checksum"]
+
+
+def _image(row: Row, estate: Estate) -> dict[str, Any]:
+    return {n: row[n] for n in ("disk_format", "container_format", "size_bytes", "checksum")}
+
+
+def _network(row: Row, estate: Estate) -> dict[str, Any]:
+    facts = {"is_external": bool(row["is_external"]), "is_shared": bool(row["is_shared"])}
+    if row["is_external"] or row["is_shared"]:
+        for name in ("provider_type", "provider_physical_network", "provider_segmentation_id"):
+            facts[name] = row[name]
+    return facts
+
+
+def _subnet_key(row: Row, estate: Estate) -> Hashable:
+    return estate.label("networks", row["network_id"]), row["cidr"]
+
+
+def _router(row: Row, estate: Estate) -> dict[str, Any]:
+    gateway = (row["external_gateway"] or {}).get("network_id")
+    return {"gateway": estate.label("networks", gateway)}
+
+
+def _interfaces(row: Row, estate: Estate) -> frozenset[Hashable]:
+    ports = row.get("interfaces")
+    if ports is None:
+        ports = [
+            port
+            for port in estate.where("ports", "device_id", row["id"])
+            if "interface" in (port["device_owner"] or "")
+        ]
+    return frozenset(
+        (estate.label("networks", port["network_id"]), fixed["ip_address"])
+        for port in ports
+        for fixed in port["fixed_ips"] or []
+    )
+
+
+def rule_key(rule: Row, group: str | None, remote: str | None) -> tuple[Hashable, ...]:
+    """Return what a security group rule says; *remote* is the label of its remote group."""
+    return (
+        rule["direction"],
+        rule["ether_type"],
+        rule["protocol"],
+        rule["port_range_min"],
+        rule["port_range_max"],
+        rule["remote_ip_prefix"],
+        "itself" if remote is not None and remote == group else remote,
+    )
+
+
+def _rules(row: Row, estate: Estate) -> frozenset[Hashable]:
+    rules = row.get("rules")
+    if rules is None:
+        rules = estate.where("security_group_rules", "security_group_id", row["id"])
+    group = estate.label("security_groups", row["id"])
+    return frozenset(
+        rule_key(rule, group, estate.label("security_groups", rule["remote_group_id"]))
+        for rule in rules
+    )
+
+
+def _port_key(row: Row, estate: Estate) -> Hashable:
+    return estate.label("networks", row["network_id"]), row["mac_address"]
+
+
+def _port(row: Row, estate: Estate) -> dict[str, Any]:
+    return {"addresses": sorted(f["ip_address"] for f in row["fixed_ips"] or [])}
+
+
+def _floating_key(row: Row, estate: Estate) -> Hashable:
+    return estate.label("networks", row["floating_network_id"]), row["floating_ip_address"]
+
+
+def _floating(row: Row, estate: Estate) -> dict[str, Any]:
+    return {"project": estate.label("projects", row["project_id"])}
+
+
+RULES: dict[str, Rule] = {
+    "domains": Rule(_by_name, _nothing),
+    "projects": Rule(_in_domain, _fields("is_enabled")),
+    "roles": Rule(_role_key, _nothing),
+    "users": Rule(_in_domain, _fields("is_enabled")),
+    "assignments": Rule(_assignment_key, _nothing),
+    "flavors": Rule(_by_name, _flavor, _flavor_parts),
+    "keypairs": Rule(
+        lambda row, estate: (estate.label("users", row["user_id"]), row["name"]),
+        _fields("fingerprint", "type"),
+    ),
+    "images": Rule(_image_key, _image),
+    "networks": Rule(_in_project, _network),
+    "subnets": Rule(
+        _subnet_key, _fields("gateway_ip", "is_dhcp_enabled", "ipv6_address_mode", "ipv6_ra_mode")
+    ),
+    "security_groups": Rule(_in_project, _nothing, _rules),
+    "routers": Rule(_in_project, _router, _interfaces),
+    "volume_types": Rule(_by_name, _nothing),
+    "ports": Rule(_port_key, _port),
+    "floating_ips": Rule(_floating_key, _floating),
+    "volumes": Rule(None, _fields("size_gib")),
+    "servers": Rule(None, _nothing),
+}
+"""By kind. Quotas are compared apart: they are limits, not things."""
+
+
+def match(kind: str, row: Row, source: Estate, target: Estate) -> Match:
+    """Return what the target has of *row* and what is to be done about it."""
+    rule = RULES[kind]
+    marked = target.grouped(kind, "mark", mark).get(row["id"], [])
+    if len(marked) > 1:
+        ids = ", ".join(found["id"] for found in marked)
+        return Match(
+            Action.CONFLICT, None, f"{len(marked)} copies exist ({ids}); delete all but one."
+        )
+    if marked:
+        return _marked(rule, row, marked[0], source, target)
+    named = _named(kind, rule, row, source, target)
+    if not named:
+        return Match(Action.CREATE, None, "The target has none.")
+    if len(named) > 1:
+        return Match(
+            Action.CONFLICT,
+            None,
+            f"The target has {len(named)} of that name; rename all but one, or the source's.",
+        )
+    return _adoptable(kind, rule, row, named[0], source, target)
+
+
+def _named(kind: str, rule: Rule, row: Row, source: Estate, target: Estate) -> list[Row]:
+    """Return the target's bearers of the natural key that are nobody else's copy."""
+    if rule.key is None:
+        return []
+    key = rule.key(row, source)
+    bearers = target.grouped(kind, "key", lambda found: rule.key(found, target))  # type: ignore[misc]
+    return [found for found in bearers.get(key, []) if mark(found) is None]
+
+
+def _identity(row: Row) -> str:
+    return str(row.get("id") or ":".join(str(row[k]) for k in ("user_id", "name") if k in row))
+
+
+def _marked(rule: Rule, row: Row, copy: Row, source: Estate, target: Estate) -> Match:
+    missing = rule.parts(row, source) - rule.parts(copy, target)
+    differing = differences(rule.must(row, source), rule.must(copy, target))
+    if copy.get("status") in ("queued", "saving", "error", "ERROR", "killed"):
+        return Match(
+            Action.UPDATE, copy["id"], f"An earlier copy is {copy['status']}; it is made again."
+        )
+    if missing:
+        count = f"{len(missing)} part(s)"
+        return Match(
+            Action.UPDATE, copy["id"], f"The copy lacks {count}.", tuple(sorted(missing, key=str))
+        )
+    if differing:
+        changed = "; ".join(differing)
+        return Match(Action.SKIP, copy["id"], f"Copied before; changed since: {changed}.")
+    return Match(Action.SKIP, copy["id"], "Copied before.")
+
+
+def _adoptable(
+    kind: str, rule: Rule, row: Row, found: Row, source: Estate, target: Estate
+) -> Match:
+    id_ = _identity(found)
+    differing = differences(rule.must(row, source), rule.must(found, target))
+    if kind == "flavors":
+        theirs = found["extra_specs"] or {}
+        ours = {k: v for k, v in (row["extra_specs"] or {}).items() if k in theirs}
+        differing += differences(ours, theirs)
+    if differing:
+        return Match(
+            Action.CONFLICT,
+            id_,
+            f"The target's differs ({'; '.join(differing)}); rename one or make them equal.",
+        )
+    missing = rule.parts(row, source) - rule.parts(found, target)
+    if not missing:
+        return Match(Action.ADOPT, id_, "An equal one exists.")
+    if kind == "flavors" or (kind == "security_groups" and row["name"] == "default"):
+        return Match(
+            Action.UPDATE,
+            id_,
+            f"It exists and lacks {len(missing)} part(s).",
+            tuple(sorted(missing, key=str)),
+        )
+    return Match(
+        Action.CONFLICT,
+        id_,
+        f"The target's lacks {len(missing)} part(s) and is not ours to change; rename one.",
+    )
+
+
+def differences(wanted: Facts, found: Facts) -> list[str]:
+    """Return ``field: source != target`` for each field that is not equal."""
+    return [
+        f"{name}: {wanted[name]!r} != {found.get(name)!r}"
+        for name in wanted
+        if wanted[name] != found.get(name)
+    ]
