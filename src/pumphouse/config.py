@@ -6,14 +6,15 @@ the fields of the Prefect blocks, so that a block's form and `config.yaml` say t
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from pumphouse.errors import ConfigError
-from pumphouse.models import Mover
+from pumphouse.models import Mover, Role
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -248,9 +249,34 @@ def _problem(error: Any) -> str:
     """Word one pydantic error as key, and what is allowed; never the value, it may be secret."""
     key = ".".join(str(part) for part in error["loc"]) or "the file"
     if error["type"] == "extra_forbidden":
-        return f"{key} is not a known key (a typo? see samples/config.yaml)."
+        return _unknown(key, keys_of(error["loc"][:-1]), str(error["loc"][-1]))
     if error["type"] == "missing":
         return f"{key} is required."
     if error["type"] == "none_required":
         return f"{key} is reserved for a later release and must be left out."
-    return f"{key}: {error['msg'].removeprefix('Value error, ')}."
+    hint = ""
+    if error["type"] == "string_type" and isinstance(error.get("input"), int | float):
+        hint = "; put the number in quotes"
+    return f"{key}: {error['msg'].removeprefix('Value error, ')}{hint}."
+
+
+def _unknown(key: str, allowed: Sequence[str], given: str) -> str:
+    close = get_close_matches(given, allowed, n=1)
+    guess = f"; did you mean {close[0]}?" if close else "."
+    return f"{key} is not a known key{guess} Known here: {', '.join(allowed)}."
+
+
+def keys_of(path: Sequence[str | int]) -> list[str]:
+    """Return the keys that the section at *path* of config.yaml may have, in their order."""
+    model: type[BaseModel] = Config
+    for part in path:
+        section = model.model_fields[str(part)].annotation
+        assert isinstance(section, type)
+        assert issubclass(section, BaseModel)
+        model = section
+    return list(model.model_fields)
+
+
+def cloud_block(site: str, role: Role) -> str:
+    """Return the name of the block that says how to reach the cloud of *role*."""
+    return f"{site}-{role}"

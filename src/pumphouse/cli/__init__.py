@@ -1,0 +1,67 @@
+"""
+The command line: granular work for one operator, on this machine or through a server.
+
+Nothing heavy is imported here or at the top of a command's module: ``pumphouse --help``
+answers at once, and Prefect's settings are decided before Prefect is imported.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from pumphouse import __version__
+from pumphouse.cli import configuration
+from pumphouse.cli.console import err, out, print_error
+from pumphouse.errors import PumphouseError
+
+VERBOSE = "PUMPHOUSE_VERBOSE"
+
+app = typer.Typer(
+    name="pumphouse",
+    help="Move workloads from an old OpenStack cloud to a new one.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+)
+app.add_typer(configuration.app, name="config")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        out.print(f"pumphouse {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show tracebacks and Prefect's own messages.")
+    ] = False,
+) -> None:
+    """Move workloads from an old OpenStack cloud to a new one."""
+    if verbose:
+        os.environ[VERBOSE] = "1"
+
+
+def main() -> None:
+    """
+    Run the command line and exit.
+
+    0 done, 1 failed, 2 wrong input, 3 refused; an interrupt is 130, as shells have it.
+    """
+    try:
+        app()
+    except PumphouseError as error:
+        if os.environ.get(VERBOSE):
+            err.print_exception()
+        print_error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("Interrupted.")
+        sys.exit(130)

@@ -1,0 +1,145 @@
+"""``pumphouse config``: check, show and register the configuration."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from pumphouse.cli import engine
+from pumphouse.cli.console import err, out, print_json, table
+from pumphouse.cli.files import ConfigOption, find, load
+from pumphouse.errors import PumphouseError
+from pumphouse.models import Role
+
+if TYPE_CHECKING:
+    from pumphouse.config import Config
+    from pumphouse.tasks.access import Right, Service
+
+app = typer.Typer(help="Check, show and register config.yaml.", no_args_is_help=True)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+@app.command()
+def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """
+    Validate the file, log in to both clouds, and say what works and what is missing.
+
+    Only reads. Ends with 1 when a cloud cannot be used or a right is missing.
+    """
+    path = find(config)
+    settings = load(path)
+    _warn_of_readers(path, settings)
+    engine.quieten(os.environ)
+    with ThreadPoolExecutor(len(Role)) as pool:
+        reports = list(pool.map(lambda role: _inspect(settings, role), Role))
+    if as_json:
+        print_json({"config": str(path), "clouds": reports})
+    else:
+        out.print(f"{path} is valid. Site [bold]{settings.name}[/].\n")
+        for report in reports:
+            _print_report(report)
+    if any(report["problems"] for report in reports):
+        raise typer.Exit(1)
+
+
+def _warn_of_readers(path: Path, config: "Config") -> None:
+    """Warn when a file with secrets in it can be read by others."""
+    inline = any(
+        cloud.password or cloud.application_credential_secret
+        for cloud in (config.source, config.target)
+    )
+    if inline and path.stat().st_mode & 0o044:
+        err.print(f"[yellow]{path} can be read by others; chmod 600 {path}.[/]")
+
+
+def _inspect(config: "Config", role: Role) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from pumphouse.blocks.registration import cloud_of
+    from pumphouse.tasks import access
+    from pumphouse.tasks.api import Api
+
+    report: dict[str, Any] = {"cloud": str(role), "problems": []}
+    try:
+        with Api(cloud_of(config, role), role) as api:
+            me = access.identity(api)
+            present = access.services(api)
+            granted = access.rights(api, me, present)
+    except PumphouseError as error:
+        report["problems"] = [str(error)]
+        return report
+    report["identity"] = asdict(me)
+    report["services"] = [asdict(service) for service in present]
+    report["rights"] = [asdict(right) for right in granted]
+    report["problems"] = _problems(present, granted)
+    return report
+
+
+def _problems(services: "list[Service]", rights: "list[Right]") -> list[str]:
+    """Return what hinders the job: a right that is missing, a service that does not answer."""
+    silent = [
+        f"{s.name}: {s.problem}" for s in services if s.problem and "catalogue" not in s.problem
+    ]
+    return silent + [f"{r.what}: {r.refused}" for r in rights if r.refused]
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    cloud = str(report["cloud"]).capitalize()
+    if "identity" not in report:
+        out.print(f"[bold]{cloud}[/] [red]✗[/] {escape(report['problems'][0])}\n")
+        return
+    me = report["identity"]
+    out.print(
+        f"[bold]{cloud}[/] {escape(me['user'])} in {escape(me['scope'])}, "
+        f"roles {', '.join(me['roles'])}"
+    )
+    services = table("", "Service", "Endpoint", "Microversions", "Used")
+    for s in report["services"]:
+        missing = f"[yellow]{escape(s['problem'])}[/]" if s["problem"] else escape(s["endpoint"])
+        services.add_row(s["name"], missing, s["microversions"], s["used"])
+    out.print(services)
+    refused = [right for right in report["rights"] if right["refused"]]
+    if not refused:
+        out.print(f"[green]✓[/] all {len(report['rights'])} rights are there.\n")
+        return
+    rights = table("", "May not read", "Tried", "Answer")
+    for right in refused:
+        rights.add_row(right["what"], right["call"], f"[red]{escape(right['refused'])}[/]")
+    out.print(rights)
+    out.print(
+        f"Give {escape(me['user'])} the role [bold]admin[/] in its project, or use another user.\n"
+    )
+
+
+@app.command()
+def show(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show the configuration as Pumphouse understands it: defaults filled in, secrets hidden."""
+    settings = load(config).model_dump(mode="json")
+    if as_json:
+        print_json(settings)
+        return
+    import yaml
+
+    out.print(yaml.safe_dump(settings, sort_keys=False), markup=False, end="")
+
+
+@app.command()
+def register(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Write the blocks and concurrency limits to the Prefect server, in place of older ones."""
+    settings = load(config)
+    engine.require_server()
+    with engine.answering():
+        from pumphouse.blocks.registration import register as write
+
+        written = write(settings)
+    if as_json:
+        print_json([vars(item) for item in written])
+        return
+    listing = table(f"Written to {engine.server_url()}", "What", "Name", "Value")
+    for item in written:
+        listing.add_row(item.kind, item.name, escape(item.detail))
+    out.print(listing)
