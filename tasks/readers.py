@@ -91,6 +91,11 @@ class CloudReader:
                 self._connection = self.cloud.connect()
             return self._connection
 
+    def address(self) -> str:
+        """Return which cloud this is, whatever it is called: Keystone's URL and the region."""
+        config = self.connection().config
+        return f"{config.auth.get('auth_url')} {config.region_name or ''}".strip()
+
     @contextmanager
     def asking(self, name: str) -> Iterator[None]:
         """
