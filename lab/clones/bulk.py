@@ -49,7 +49,9 @@ def populate_bulk(lab: Lab, size: str) -> None:
         if wanted <= 0:
             continue
         template = Template(tables, server_id)
-        for clone in template.clone(wanted, have, hosts):
+        # Numbers, and with them addresses, of deleted clones are not used again.
+        first = tables.count("nova_cell1.instances", project_id=project_id)
+        for clone in template.clone(wanted, first, hosts):
             made += 1
             if living:
                 _give_disks(cloud, server_id, clone)

@@ -4,10 +4,13 @@ A nova-compute looks at all its servers every minute, which thousands of them wo
 the whole machine busy with. Nova takes such a host as down and schedules nothing to it.
 """
 
+import datetime
 import uuid
 
 from lab.clones.rows import Tables
 from lab.clones.servers import Host
+
+LONG_AGO = datetime.datetime(2020, 1, 1)  # noqa: DTZ001 - Nova's columns have no zone
 
 
 def real_hosts(tables: Tables, names: tuple[str, ...]) -> list[Host]:
@@ -34,7 +37,9 @@ def _host(tables: Tables, name: str) -> Host:
 def _add_host(tables: Tables, template: str, name: str) -> None:
     service = tables.patterns("nova_cell1.services", host=template, fresh=["uuid"])[0]
     service_id = tables.maximum("nova_cell1.services", "id") + 1
-    row = service.copy({template: name}) | {"id": service_id, "host": name}
+    # Never seen: while Nova takes a host as up, it asks it for its uptime and waits.
+    seen = {"last_seen_up": None, "updated_at": None, "created_at": LONG_AGO}
+    row = service.copy({template: name}, **seen) | {"id": service_id, "host": name}
     tables.add(service.table, row)
 
     node = tables.patterns("nova_cell1.compute_nodes", host=template)[0]

@@ -74,6 +74,15 @@ class Tables:
         rows = self.select(table, **where)
         return [Pattern(table, row, tuple(fresh), tuple(dropped)) for row in rows]
 
+    def count(self, table: str, **where: Any) -> int:
+        """Return how many rows there are, deleted ones too."""
+        condition = " AND ".join(f"`{key}`=%s" for key in where) or "1=1"
+        self._cursor.execute(
+            f"SELECT COUNT(*) AS n FROM {self.name(table)} WHERE {condition}",
+            tuple(where.values()),
+        )
+        return int(self._cursor.fetchone()["n"])
+
     def maximum(self, table: str, column: str) -> int:
         """Return the largest number in a column, 0 when the table is empty."""
         self._cursor.execute(f"SELECT MAX(`{column}`) AS top FROM {self.name(table)}")
