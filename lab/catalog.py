@@ -61,8 +61,7 @@ def services_missing(cloud: Cloud) -> set[str]:
     volume = api.get("cinder", f"/{api.project_id}/os-services")["services"]
     missing = set(cloud.hosts) - {s["host"] for s in compute if s["state"] == "up"}
     return missing | (
-        {"cinder-scheduler", "cinder-volume"}
-        - {s["binary"] for s in volume if s["state"] == "up"}
+        {"cinder-scheduler", "cinder-volume"} - {s["binary"] for s in volume if s["state"] == "up"}
     )
 
 

@@ -128,7 +128,5 @@ def _write_broker_files(lab: Lab) -> None:
         "log.file.level = warning\n"
         "vm_memory_high_watermark.relative = 0.4\n",
     )
-    write(
-        home / "advanced.config", "[{kernel,[{inet_dist_use_interface,{127,0,0,1}}]}].\n"
-    )
+    write(home / "advanced.config", "[{kernel,[{inet_dist_use_interface,{127,0,0,1}}]}].\n")
     write(home / "enabled_plugins", "[].\n")

@@ -23,7 +23,7 @@ from lab.schemas import create_schemas, map_hosts
 from lab.services import APIS, api_commands, worker_commands
 from lab.settings import record_lab
 from lab.snapshots import BARE, SMALL
-from lab.waiting import START_S, wait_answer, wait_until
+from lab.waiting import START_S, answers, wait_answer, wait_until
 
 
 def processes_of(lab: Lab) -> Processes:
@@ -137,3 +137,18 @@ def _start_cloud(lab: Lab, cloud: Cloud, processes: Processes) -> None:
     )
     map_hosts(lab, cloud)
     say(f"{cloud.name}: compute hosts and volume services are up")
+
+
+def running(lab: Lab) -> bool:
+    """Tell whether every process lives and both clouds answer."""
+    processes = processes_of(lab)
+    names = processes.names()
+    return (
+        bool(names)
+        and all(processes.leader(name) for name in names)
+        and all(
+            answers(cloud.url(service, "/v3" if service == "keystone" else "/"))
+            for cloud in lab.clouds
+            for service in APIS
+        )
+    )

@@ -75,7 +75,5 @@ def write_disk(directory: Path, seed: str, size_mib: int, disk_format: str) -> P
     if disk_format == "raw":
         return raw
     disk = directory / f"disk.{disk_format}"
-    subprocess.run(
-        ["qemu-img", "convert", "-f", "raw", "-O", disk_format, raw, disk], check=True
-    )
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", disk_format, raw, disk], check=True)
     return disk

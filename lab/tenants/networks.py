@@ -54,9 +54,7 @@ def _ensure_network(owner: Connection, name: str, v4: str, v6: str | None, mode:
 
 
 def _ensure_subnet(owner: Connection, name: str, **attributes):
-    return owner.network.find_subnet(name) or owner.network.create_subnet(
-        name=name, **attributes
-    )
+    return owner.network.find_subnet(name) or owner.network.create_subnet(name=name, **attributes)
 
 
 def _ensure_interface(owner: Connection, router, subnet) -> None:

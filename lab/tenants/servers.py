@@ -128,17 +128,13 @@ def _ensure_port(owner: Connection, plan: Plan, network: str) -> str:
             for group in plan.groups
         ]
         network_id = owner.network.find_network(network).id
-        found = owner.network.create_port(
-            name=name, network_id=network_id, security_groups=groups
-        )
+        found = owner.network.create_port(name=name, network_id=network_id, security_groups=groups)
     return str(found.id)
 
 
 def _ensure_server_group(owner: Connection, name: str) -> str:
     found = owner.compute.find_server_group(name)
-    return str(
-        (found or owner.compute.create_server_group(name=name, policy="anti-affinity")).id
-    )
+    return str((found or owner.compute.create_server_group(name=name, policy="anti-affinity")).id)
 
 
 def _finish(owner: Connection, plan: Plan, server) -> None:

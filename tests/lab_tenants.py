@@ -1,0 +1,144 @@
+"""A tenant that a test has for itself, and the proof that it left nothing behind."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from openstack.connection import Connection
+
+from lab.connections import connect
+from lab.layout import PASSWORD, VOLUME_TYPE, Cloud
+from lab.purging import purge_project
+from lab.tenants.images import ensure_image
+
+WAIT_S = 180
+# kind -> id -> (name, id of the project or nothing)
+Resources = dict[str, dict[str, tuple[str, str]]]
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A project with one member; `connection` is the member's.
+
+    Every name begins with the tenant's own, which is how copies of it are found.
+    """
+
+    name: str
+    project_id: str
+    connection: Connection
+    admin: Connection
+
+    def create_network(self, cidr: str = "10.77.0.0/24") -> Any:
+        """Create a network with one subnet."""
+        network = self.connection.network.create_network(name=f"{self.name}-net")
+        self.connection.network.create_subnet(
+            name=f"{self.name}-subnet", network_id=network.id, ip_version=4, cidr=cidr
+        )
+        return network
+
+    def create_image(self, size_mib: int = 4, **properties: Any) -> Any:
+        """Create a private image of random bytes, the same ones for the same name."""
+        return ensure_image(self.connection, f"{self.name}-image", size_mib, **properties)
+
+    def create_flavor(self, **numbers: Any) -> Any:
+        """Create a public flavor; one that is not public belongs to the tenant."""
+        body = {"ram": 64, "vcpus": 1, "disk": 1, **numbers}
+        flavor = self.admin.compute.create_flavor(name=f"{self.name}-flavor", **body)
+        if not flavor.is_public:
+            self.admin.compute.flavor_add_tenant_access(flavor, self.project_id)
+        return flavor
+
+    def create_volume(self, size_gib: int = 1, **attributes: Any) -> Any:
+        """Create a volume and wait until it is available."""
+        storage = self.connection.block_storage
+        body = {"name": f"{self.name}-volume", "volume_type": VOLUME_TYPE, **attributes}
+        volume = storage.create_volume(size=size_gib, **body)
+        return storage.wait_for_status(volume, "available", failures=["error"], wait=WAIT_S)
+
+    def create_server(self, image: Any, flavor: Any, network: Any, **attributes: Any) -> Any:
+        """Boot a server with one port and wait until it is ACTIVE."""
+        body = {"name": f"{self.name}-server", **attributes}
+        server = self.connection.compute.create_server(
+            flavor_id=flavor.id, image_id=image.id, networks=[{"uuid": network.id}], **body
+        )
+        return self.connection.compute.wait_for_server(server, wait=WAIT_S)
+
+
+def create_tenant(cloud: Cloud, admin: Connection, name: str) -> Tenant:
+    """Create a project and a user who is its member."""
+    identity = admin.identity
+    project = identity.create_project(name=name, domain_id="default")
+    user = identity.create_user(
+        name=f"{name}-user", password=PASSWORD, domain_id="default", default_project_id=project.id
+    )
+    identity.assign_project_role_to_user(project, user, identity.find_role("member"))
+    return Tenant(name, project.id, connect(cloud, user.name, name), admin)
+
+
+def remove_named(admin: Connection, name: str) -> None:
+    """Remove a tenant, or the copy of one, and all that has its name."""
+    for project in [p for p in admin.identity.projects() if p.name.startswith(name)]:
+        purge_project(admin, project.id)
+        admin.identity.delete_project(project)
+    for user in [u for u in admin.identity.users() if u.name.startswith(name)]:
+        admin.identity.delete_user(user)
+    for image in [i for i in admin.image.images() if (i.name or "").startswith(name)]:
+        admin.image.delete_image(image)
+    for flavor in [f for f in admin.compute.flavors(is_public=None) if f.name.startswith(name)]:
+        admin.compute.delete_flavor(flavor)
+
+
+def resources(admin: Connection) -> Resources:
+    """Return every resource of a cloud that a test could leave behind."""
+    every = {"all_projects": True}
+    return {
+        "project": _indexed(admin.identity.projects()),
+        "user": _indexed(admin.identity.users()),
+        "flavor": _indexed(admin.compute.flavors(is_public=None)),
+        "server": _indexed(admin.compute.servers(**every)),
+        "server group": _indexed(admin.compute.server_groups(**every)),
+        "volume": _indexed(admin.block_storage.volumes(**every)),
+        "snapshot": _indexed(admin.block_storage.snapshots(**every)),
+        "image": _indexed(admin.image.images()),
+        "network": _indexed(admin.network.networks()),
+        "subnet": _indexed(admin.network.subnets()),
+        "router": _indexed(admin.network.routers()),
+        "floating IP": _indexed(admin.network.ips()),
+        "security group": _indexed(admin.network.security_groups()),
+        # Ports of no project belong to a router or a floating IP, which are listed.
+        "port": _indexed(port for port in admin.network.ports() if port.project_id),
+    }
+
+
+def leaks(before: Mapping[str, Any], after: Mapping[str, Any], label: str) -> list[str]:
+    """Return a sentence for everything that is new, except in strangers' new projects.
+
+    Somebody else may work in the same lab; names of this session begin with `label`.
+    """
+    strangers = {
+        project_id
+        for project_id, (name, _) in after["project"].items()
+        if project_id not in before["project"] and not name.startswith(label)
+    }
+    return [
+        f"{kind} {name} ({identity})"
+        for kind, items in after.items()
+        for identity, (name, project_id) in items.items()
+        if identity not in before[kind]
+        and project_id not in strangers
+        and identity not in strangers
+        and (project_id or name.startswith(label))
+    ]
+
+
+def _indexed(items: Iterable[Any]) -> dict[str, tuple[str, str]]:
+    return {item.id: (item.name or "", _project(item)) for item in items}
+
+
+def _project(item: Any) -> str:
+    """Return the id of an item's project; images name their owner."""
+    for attribute in ("project_id", "owner_id", "owner"):
+        value = getattr(item, attribute, None)
+        if value:
+            return str(value)
+    return ""
