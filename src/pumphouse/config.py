@@ -8,6 +8,7 @@ the fields of the Prefect blocks, so that a block's form and `config.yaml` say t
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from os.path import expanduser
 from typing import Any, Literal
 
 import yaml
@@ -152,6 +153,24 @@ class Storage(_Section):
         description="A folder on the worker, or any fsspec URL, for example "
         "s3://bucket/pumphouse. Inventories, ledgers and reports go below it.",
     )
+    web_url: str | None = Field(
+        default=None,
+        title="Web address",
+        description="Where a browser opens that folder, if a web server shows it: artifacts "
+        "then link to reports there. Without it they give the path.",
+        pattern=r"^https?://",
+    )
+
+    def link(self, location: str) -> str:
+        """Return the address under which a browser opens *location*, a file below `url`."""
+        root = _expanded(self.url)
+        if self.web_url and location.startswith(root):
+            return f"{self.web_url.rstrip('/')}{location.removeprefix(root)}"
+        return f"file://{location}" if location.startswith("/") else location
+
+
+def _expanded(url: str) -> str:
+    return (url if "://" in url else expanduser(url)).rstrip("/")
 
 
 class MigrateOptions(_Section):

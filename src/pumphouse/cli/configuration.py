@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pumphouse.config import Config
     from pumphouse.tasks.access import Right, Service
 
-app = typer.Typer(help="Check, show and register config.yaml.", no_args_is_help=True)
+app = typer.Typer(
+    help="Check, show and register config.yaml.", no_args_is_help=True, rich_markup_mode=None
+)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
