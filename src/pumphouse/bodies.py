@@ -1,0 +1,299 @@
+"""What is sent to the target to make a copy: request bodies from source rows and target ids."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pumphouse.checks import OWN, own_free
+from pumphouse.models import SOURCE_ID
+from pumphouse.tables import Row
+
+Ids = Mapping[str, Mapping[str, str]]
+"""By kind: the target's id of each source id."""
+
+NOT_CARRIED = frozenset(
+    {
+        "base_image_ref", "boot_roles", "direct_url", "image_location", "image_state",
+        "image_type", "instance_uuid", "locations", "owner_project_name", "owner_user_name",
+        "owner_id", "signature_verified", "stores", "user_id",
+    }
+)  # fmt: skip
+"""Image properties that Nova, Cinder or Glance write about where an image came from."""
+
+
+def tag(source_id: str) -> str:
+    """Return the tag that marks a copy of *source_id*."""
+    return f"{SOURCE_ID}={source_id}"
+
+
+def tags(row: Row) -> list[str]:
+    """Return a row's tags with the mark of its copy."""
+    return [t for t in row["tags"] or [] if not t.startswith(OWN)] + [tag(row["id"])]
+
+
+def _present(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def project(row: Row, ids: Ids) -> dict[str, Any]:
+    """Return the body of a project, without its parent: hierarchies come later."""
+    return {
+        "name": row["name"],
+        "domain_id": ids["domains"].get(row["domain_id"], row["domain_id"]),
+        "description": row["description"] or "",
+        "enabled": bool(row["is_enabled"]),
+        "tags": tags(row),
+    }
+
+
+def user(row: Row, ids: Ids) -> dict[str, Any]:
+    """Return the body of a user, who gets no password: nobody can log in until one is set."""
+    body = {
+        "name": row["name"],
+        "domain_id": ids["domains"].get(row["domain_id"], row["domain_id"]),
+        "enabled": bool(row["is_enabled"]),
+        "email": row["email"],
+        "description": row["description"],
+        "default_project_id": ids["projects"].get(row["default_project_id"] or ""),
+    }
+    return _present(body)
+
+
+def flavor(row: Row) -> dict[str, Any]:
+    """Return the body of a flavor, under the same id unless that was invented by us."""
+    return {
+        "name": row["name"],
+        "id": "auto" if row["id"].startswith("embedded:") else row["id"],
+        "vcpus": row["vcpus"],
+        "ram": row["ram_mib"],
+        "disk": row["disk_gib"],
+        "OS-FLV-EXT-DATA:ephemeral": row["ephemeral_gib"] or 0,
+        "swap": row["swap_mib"] or 0,
+        "rxtx_factor": row["rxtx_factor"] or 1.0,
+        "os-flavor-access:is_public": bool(row["is_public"]),
+        **({"description": row["description"]} if row["description"] else {}),
+    }
+
+
+def image(row: Row, owner_id: str | None) -> dict[str, Any]:
+    """Return the body of an image: properties, tags, owner and mark, but not yet its bytes."""
+    properties = {
+        k: v
+        for k, v in (row["properties"] or {}).items()
+        if k not in NOT_CARRIED and not k.startswith(("os_glance", "owner_specified."))
+    }
+    return {
+        **properties,
+        **_present({"owner": owner_id, "min_ram": row["min_ram_mib"]}),
+        "name": row["name"],
+        "disk_format": row["disk_format"],
+        "container_format": row["container_format"],
+        "visibility": row["visibility"],
+        "min_disk": row["min_disk_gib"] or 0,
+        "protected": bool(row["is_protected"]),
+        "os_hidden": bool(row["is_hidden"]),
+        "tags": list(row["tags"] or []),
+        SOURCE_ID: row["id"],
+    }
+
+
+def network(row: Row, ids: Ids) -> dict[str, Any]:
+    """Return the body of a network; provider attributes only of an administrator's one."""
+    body = {
+        "name": row["name"],
+        "description": row["description"] or "",
+        "project_id": ids["projects"][row["project_id"]],
+        "admin_state_up": bool(row["is_admin_state_up"]),
+        "router:external": bool(row["is_external"]),
+        "shared": bool(row["is_shared"]),
+        "port_security_enabled": row["is_port_security_enabled"],
+        "mtu": row["mtu"],
+        "dns_domain": row["dns_domain"] or None,
+        "tags": tags(row),
+    }
+    if row["is_external"] or row["is_shared"]:
+        body["provider:network_type"] = row["provider_type"]
+        body["provider:physical_network"] = row["provider_physical_network"]
+        body["provider:segmentation_id"] = row["provider_segmentation_id"]
+    return _present(body)
+
+
+def subnet(row: Row, ids: Ids) -> dict[str, Any]:
+    """Return the body of a subnet."""
+    body = {
+        "name": row["name"],
+        "description": row["description"] or "",
+        "network_id": ids["networks"][row["network_id"]],
+        "project_id": ids["projects"].get(row["project_id"]),
+        "ip_version": row["ip_version"],
+        "cidr": row["cidr"],
+        "enable_dhcp": bool(row["is_dhcp_enabled"]),
+        "allocation_pools": row["allocation_pools"],
+        "dns_nameservers": row["dns_nameservers"],
+        "host_routes": row["host_routes"],
+        "ipv6_address_mode": row["ipv6_address_mode"],
+        "ipv6_ra_mode": row["ipv6_ra_mode"],
+        "tags": tags(row),
+    }
+    # Null says "no gateway"; left out means "the first address".
+    return {**_present(body), "gateway_ip": row["gateway_ip"]}
+
+
+def security_group(row: Row, ids: Ids) -> dict[str, Any]:
+    """Return the body of a security group, without its rules."""
+    body = {
+        "name": row["name"],
+        "description": row["description"] or "",
+        "project_id": ids["projects"][row["project_id"]],
+        "tags": tags(row),
+    }
+    return body if row["is_stateful"] in (None, True) else {**body, "stateful": False}
+
+
+def rule(row: Row, group_id: str, project_id: str, ids: Ids) -> dict[str, Any]:
+    """Return the body of a rule of the target's group *group_id*."""
+    remote = row["remote_group_id"]
+    body = {
+        "security_group_id": group_id,
+        "project_id": project_id,
+        "description": row["description"] or None,
+        "direction": row["direction"],
+        "ethertype": row["ether_type"],
+        "protocol": row["protocol"],
+        "port_range_min": row["port_range_min"],
+        "port_range_max": row["port_range_max"],
+        "remote_ip_prefix": row["remote_ip_prefix"],
+        "remote_group_id": ids["security_groups"][remote] if remote else None,
+    }
+    return _present(body)
+
+
+def router(row: Row, ids: Ids) -> dict[str, Any]:
+    """Return the body of a router, without interfaces and routes."""
+    gateway = row["external_gateway"] or {}
+    body: dict[str, Any] = {
+        "name": row["name"],
+        "description": row["description"] or "",
+        "project_id": ids["projects"][row["project_id"]],
+        "admin_state_up": bool(row["is_admin_state_up"]),
+        "tags": tags(row),
+    }
+    if gateway:
+        body["external_gateway_info"] = {"network_id": ids["networks"][gateway["network_id"]]}
+        if gateway.get("enable_snat") is False:
+            body["external_gateway_info"]["enable_snat"] = False
+    return body
+
+
+def port(row: Row, ids: Ids) -> dict[str, Any]:
+    """Return the body of a server's port at the target: same MAC and addresses, but down."""
+    body = {
+        "name": row["name"] or "",
+        "description": row["description"] or "",
+        "network_id": ids["networks"][row["network_id"]],
+        "project_id": ids["projects"][row["project_id"]],
+        "mac_address": row["mac_address"],
+        "fixed_ips": [
+            {"subnet_id": ids["subnets"][f["subnet_id"]], "ip_address": f["ip_address"]}
+            for f in row["fixed_ips"] or []
+        ],
+        "admin_state_up": False,
+        "security_groups": [ids["security_groups"][g] for g in row["security_group_ids"] or []],
+        "allowed_address_pairs": row["allowed_address_pairs"] or None,
+        "extra_dhcp_opts": row["extra_dhcp_opts"] or None,
+        "tags": tags(row),
+    }
+    if row["is_port_security_enabled"] is False:
+        body["port_security_enabled"] = False
+        body["security_groups"] = []
+        body["allowed_address_pairs"] = None
+    return _present(body)
+
+
+def floating_ip(row: Row, ids: Ids) -> dict[str, Any]:
+    """Return the body of a floating IP: the same address, not yet bound to a port."""
+    return {
+        "floating_network_id": ids["networks"][row["floating_network_id"]],
+        "floating_ip_address": row["floating_ip_address"],
+        "project_id": ids["projects"][row["project_id"]],
+        "description": row["description"] or "",
+        "tags": tags(row),
+    }
+
+
+def volume(row: Row, image_id: str) -> dict[str, Any]:
+    """Return the body of a volume made from the target's image *image_id*."""
+    body = {
+        "name": row["name"] or "",
+        "description": row["description"],
+        "size": row["size_gib"],
+        "volume_type": row["volume_type"],
+        "imageRef": image_id,
+        "metadata": {**own_free(row["metadata"]), SOURCE_ID: row["id"]},
+    }
+    return _present(body)
+
+
+def server(
+    row: Row, flavor_id: str, image_id: str | None, volumes: list[str], ports: list[str]
+) -> dict[str, Any]:
+    """
+    Return the body of a server.
+
+    row: The source's, with ``attached``: its volumes in order.
+    image_id: What its root disk is made of; None when it boots from the first volume.
+    volumes, ports: Ids at the target, in the source's order of devices and NICs.
+    """
+    keep = {v["id"]: not v["delete_on_termination"] for v in row["volumes"] or []}
+    mapping: list[dict[str, Any]] = []
+    if image_id:
+        mapping.append(
+            {
+                "boot_index": 0,
+                "uuid": image_id,
+                "source_type": "image",
+                "destination_type": "local",
+                "delete_on_termination": True,
+            }
+        )
+    for place, (source, id_) in enumerate(zip(row["attached"], volumes, strict=True)):
+        mapping.append(
+            {
+                "boot_index": 0 if not image_id and place == 0 else -1,
+                "uuid": id_,
+                "source_type": "volume",
+                "destination_type": "volume",
+                "delete_on_termination": not keep.get(source["id"], True),
+            }
+        )
+    mapping += _local_disks(row)
+    body = {
+        "name": row["name"],
+        "description": row["description"],
+        "flavorRef": flavor_id,
+        "imageRef": image_id or "",
+        "block_device_mapping_v2": mapping,
+        "networks": [{"port": id_} for id_ in ports] or "none",
+        "key_name": row["key_name"],
+        "user_data": row["user_data"],
+        "config_drive": True if row["has_config_drive"] else None,
+        "metadata": {**own_free(row["metadata"]), SOURCE_ID: row["id"]},
+        "tags": list(row["tags"] or []) or None,
+    }
+    return _present(body)
+
+
+def _local_disks(row: Row) -> list[dict[str, Any]]:
+    """Return the ephemeral and swap disks: with a mapping of our own, Nova adds none itself."""
+    blank = {
+        "boot_index": -1,
+        "source_type": "blank",
+        "destination_type": "local",
+        "delete_on_termination": True,
+    }
+    found = []
+    if row["ephemeral_gib"]:
+        found.append({**blank, "volume_size": row["ephemeral_gib"]})
+    if row["swap_mib"]:
+        # Nova sizes a swap disk in the unit of its flavor, MiB.
+        found.append({**blank, "guest_format": "swap", "volume_size": row["swap_mib"]})
+    return found

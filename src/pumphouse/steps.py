@@ -1,0 +1,74 @@
+"""The cut-over of one server as data: named steps in their order, and what undoes each."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Step:
+    """
+    One step.
+
+    Attributes:
+        name: As ledgers, errors and the source server's journal have it.
+
+        doc: What it does, one sentence.
+
+        undo: What takes it back, one sentence; empty when there is nothing to take back.
+
+        is_down: Whether the server is down while it runs.
+    """
+
+    name: str
+    doc: str
+    undo: str = ""
+    is_down: bool = False
+
+
+STEPS: tuple[Step, ...] = (
+    Step(
+        "remember",
+        "Write the power state, the lock and the floating IPs of the source server into its "
+        "metadata.",
+        "Remove what was written.",
+    ),
+    Step("lock", "Lock the source server against its tenant.", "Unlock it, unless it was locked."),
+    Step(
+        "stop",
+        "Stop it: gracefully, and hard after the time-out.",
+        "Start it, if it ran before.",
+        is_down=True,
+    ),
+    Step(
+        "isolate",
+        "Put its source ports down and take its floating IPs off.",
+        "Put the ports up and the floating IPs back.",
+        is_down=True,
+    ),
+    Step(
+        "move",
+        "Copy its root disk and its volumes, as the mover says.",
+        "Delete what was copied.",
+        is_down=True,
+    ),
+    Step(
+        "boot",
+        "Boot the target server as its owner, on the prepared ports.",
+        "Delete the target server.",
+        is_down=True,
+    ),
+    Step(
+        "connect",
+        "Put the target's ports up and bind the floating IPs.",
+        "Put the ports down and take the floating IPs off.",
+        is_down=True,
+    ),
+    Step("verify", "Compare the target server with its source.", is_down=True),
+    Step("mark", "Note on the source server where it went; it stays stopped and locked."),
+)
+
+NAMES = tuple(step.name for step in STEPS)
+
+
+def undo_order(failed: str) -> tuple[str, ...]:
+    """Return the names of the steps to take back when *failed* failed: it first, then back."""
+    return tuple(reversed(NAMES[: NAMES.index(failed) + 1]))

@@ -1,0 +1,81 @@
+"""Do one kind's tiny resources one after the other: one task run for all of them."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from pumphouse.bodies import Ids
+from pumphouse.errors import PumphouseError
+from pumphouse.ledger import Entry, Status, entry
+from pumphouse.models import Action
+from pumphouse.plan import DONE, Item
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.waiting import NEVER
+
+Effect = Callable[[Api, Item, Ids], str]
+"""Make or complete one item at the target and return its id there."""
+
+
+def do_batch(
+    api: Api,
+    items: Iterable[Item],
+    effect: Effect,
+    known: Ids,
+    failed: frozenset[str],
+    stop: threading.Event = NEVER,
+) -> list[Entry]:
+    """
+    Return an entry for each of *items*. One that fails leaves the others alone.
+
+    known: The target's ids so far; items of one batch see those made before them.
+    failed: Keys of items that failed earlier: what depends on them is left.
+    """
+    ids = {kind: dict(of) for kind, of in known.items()}
+    lost = set(failed)
+    entries = []
+    for item in items:
+        done = one(api, item, effect, ids, lost, stop)
+        if done.status in (Status.FAILED, Status.LEFT):
+            lost.add(item.key)
+        elif done.target_id:
+            ids.setdefault(item.kind, {})[item.source_id] = done.target_id
+        entries.append(done)
+    return entries
+
+
+def one(
+    api: Api,
+    item: Item,
+    effect: Effect,
+    ids: Ids,
+    failed: Iterable[str],
+    stop: threading.Event = NEVER,
+) -> Entry:
+    """Return the entry of one item: found, left because of a dependency, done or failed."""
+    if item.action in DONE:
+        return entry(item, Status.FOUND, item.reason)
+    if left := waits_for(item, failed):
+        return entry(item, Status.LEFT, left)
+    if stop.is_set():
+        return entry(item, Status.LEFT, "The run was cancelled before its turn.")
+    began, started = time.monotonic(), datetime.now(UTC)
+    try:
+        target_id = effect(api, item, ids)
+    except PumphouseError as error:
+        done = entry(item, Status.FAILED, str(error))
+    else:
+        done = entry(item, Status.DONE, item.reason, target_id)
+    seconds = round(time.monotonic() - began, 3)
+    return done.model_copy(update={"seconds": seconds, "started_at": started})
+
+
+def waits_for(item: Item, failed: Iterable[str]) -> str:
+    """Return a sentence if something that *item* depends on failed; else nothing."""
+    lost = [key for key in item.depends_on if key in set(failed)]
+    return f"It was not tried: it depends on {', '.join(lost)}." if lost else ""
+
+
+def is_new(item: Item) -> bool:
+    """Tell whether the target has nothing of it yet."""
+    return item.action is Action.CREATE

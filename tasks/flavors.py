@@ -1,0 +1,77 @@
+"""Copies of flavors with extra specs and access, and of volume types."""
+
+from typing import Any
+
+from pumphouse import bodies
+from pumphouse.bodies import Ids
+from pumphouse.errors import RequestFailed
+from pumphouse.plan import Item
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.batches import Effect, is_new
+
+FLAVOR_MICROVERSION = "2.61"
+BACKEND = "volume_backend_name"
+
+
+def make_flavor(api: Api, item: Item, ids: Ids) -> str:
+    """
+    Create a flavor, or add the specs and the access that it lacks. Nothing is taken away.
+
+    It keeps its id when that is free, since scripts name flavors by it.
+    """
+    row = item.row
+    flavor_id = item.target_id
+    if is_new(item) or flavor_id is None:
+        flavor_id = _create(api, bodies.flavor(row))
+    there = api.get("compute", f"/flavors/{flavor_id}/os-extra_specs")["extra_specs"]
+    specs = {k: v for k, v in (row["extra_specs"] or {}).items() if k not in there}
+    if specs:
+        path = f"/flavors/{flavor_id}/os-extra_specs"
+        api.call("POST", "compute", path, json={"extra_specs": specs}, retry=True)
+    if not row["is_public"]:
+        _give_access(api, flavor_id, row, ids)
+    return flavor_id
+
+
+def _create(api: Api, body: dict[str, Any]) -> str:
+    options: dict[str, Any] = {"microversion": FLAVOR_MICROVERSION}
+    try:
+        answer = api.call("POST", "compute", "/flavors", json={"flavor": body}, **options)
+    except RequestFailed as failed:
+        if failed.status != 409:
+            raise
+        body = {**body, "id": "auto"}
+        answer = api.call("POST", "compute", "/flavors", json={"flavor": body}, **options)
+    return str(answer.json()["flavor"]["id"])
+
+
+def _give_access(api: Api, flavor_id: str, row: dict[str, Any], ids: Ids) -> None:
+    listed = api.list("compute", f"/flavors/{flavor_id}/os-flavor-access", "flavor_access")
+    have = {entry["tenant_id"] for entry in listed}
+    for project in row["access_project_ids"] or []:
+        target = ids["projects"].get(project)
+        if target and target not in have:
+            body = {"addTenantAccess": {"tenant": target}}
+            api.call("POST", "compute", f"/flavors/{flavor_id}/action", json=body)
+
+
+def make_volume_type(api: Api, item: Item, ids: Ids) -> str:
+    """Create a volume type. Which backend serves it is the target's affair."""
+    row = item.row
+    specs = {k: v for k, v in (row["extra_specs"] or {}).items() if k != BACKEND}
+    body = {
+        "name": row["name"],
+        "description": row["description"] or "",
+        "os-volume-type-access:is_public": bool(row["is_public"]),
+        "extra_specs": specs,
+    }
+    made = api.call("POST", "block-storage", "/types", json={"volume_type": body}).json()
+    type_id = str(made["volume_type"]["id"])
+    for project in row["access_project_ids"] or []:
+        if target := ids["projects"].get(project):
+            access = {"addProjectAccess": {"project": target}}
+            api.call("POST", "block-storage", f"/types/{type_id}/action", json=access)
+    return type_id
+
+
+EFFECTS: dict[str, Effect] = {"flavors": make_flavor, "volume_types": make_volume_type}

@@ -1,0 +1,175 @@
+"""Copies of images: the record, the bytes, and the proof that they are the same."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from pumphouse import bodies
+from pumphouse.errors import PumphouseError, RequestFailed
+from pumphouse.models import SOURCE_ID
+from pumphouse.rows_storage import image as image_row
+from pumphouse.tables import Row
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.streams import Broken, Progress, failed, stream
+from pumphouse.tasks.waiting import NEVER, poll
+
+ATTEMPTS = 3
+BAD = ("error", "killed", "deleted", "pending_delete")
+
+
+def read_image(api: Api, image_id: str) -> Row:
+    """Return an image as a row."""
+    return image_row(api.get("image", f"/images/{image_id}"), {})
+
+
+def find_copies(target: Api, source_id: str) -> list[Row]:
+    """Return the target's images that carry *source_id*."""
+    found = target.list(
+        "image", "/images", "images", params={SOURCE_ID: source_id, "visibility": "all"}
+    )
+    return [image_row(raw, {}) for raw in found]
+
+
+def delete_image(api: Api, image_id: str) -> None:
+    """Delete an image; one that is gone is fine, a protected one is unprotected before."""
+    try:
+        image = read_image(api, image_id)
+        if image["is_protected"]:
+            patch = [{"op": "replace", "path": "/protected", "value": False}]
+            _patch(api, image_id, patch)
+        api.call("DELETE", "image", f"/images/{image_id}", retry=True)
+    except RequestFailed as error:
+        if error.status != 404:
+            raise
+
+
+def delete_copies(target: Api, mark: str) -> None:
+    """Delete every image at the target that carries *mark*."""
+    for copy in find_copies(target, mark):
+        delete_image(target, copy["id"])
+
+
+def _patch(api: Api, image_id: str, operations: list[dict[str, object]]) -> None:
+    adapter = api.adapter("image")
+    answer = adapter.patch(
+        f"/images/{image_id}",
+        json=operations,
+        headers={"Content-Type": "application/openstack-images-v2.1-json-patch"},
+        raise_exc=False,
+    )
+    if answer.status_code >= 400:
+        raise RequestFailed(
+            api.name, f"PATCH /images/{image_id}", answer.status_code, answer.text[:300]
+        )
+
+
+def copy_image(
+    source: Api,
+    target: Api,
+    image: Row,
+    owner_id: str | None,
+    progress: Progress = lambda done, size: None,
+    stop: threading.Event = NEVER,
+    mark: str | None = None,
+) -> tuple[str, str]:
+    """
+    Make *image* exist at the target; return its id there and ``algorithm:value`` of its bytes.
+
+    A copy that an earlier run finished is found by its source id; one that it did not finish
+    is deleted and made anew. A transfer that breaks is repeated whole.
+
+    mark: Id to mark the copy with instead: of the server whose snapshot *image* is.
+
+    Raises:
+        CopyFailed: It did not arrive whole; nothing of it is left.
+    """
+    name = f"{image['name']} ({image['id']})"
+    mark = mark or image["id"]
+    for copy in find_copies(target, mark):
+        if copy["status"] == "active":
+            return copy["id"], _verified(image, copy, None, None)
+        delete_image(target, copy["id"])
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _attempt(source, target, image, owner_id, progress, stop, mark)
+        except Broken as broken:
+            if attempt == ATTEMPTS or not broken.heals:
+                raise failed("image", name, broken.why) from broken
+            time.sleep(0.5 * attempt)
+    raise AssertionError("unreachable")
+
+
+def _attempt(
+    source: Api,
+    target: Api,
+    image: Row,
+    owner_id: str | None,
+    progress: Progress,
+    stop: threading.Event,
+    mark: str,
+) -> tuple[str, str]:
+    """Create, fill and verify one copy; delete it when anything goes wrong."""
+    body = bodies.image(image, owner_id) | {SOURCE_ID: mark}
+    # Protection would also keep us from deleting a copy that broke.
+    protected = body.pop("protected")
+    made = target.call("POST", "image", "/images", json=body).json()
+    try:
+        algorithm = _algorithm(image)
+        value = stream(source, target, image, made["id"], progress, stop, algorithm)
+        copy = _active(target, made["id"])
+        checksum = _verified(image, copy, algorithm, value)
+        if protected:
+            _patch(target, made["id"], [{"op": "replace", "path": "/protected", "value": True}])
+    except (PumphouseError, Broken):
+        delete_image(target, made["id"])
+        raise
+    return made["id"], checksum
+
+
+def _active(target: Api, image_id: str) -> Row:
+    """Return the image when Glance is done with it, which may be after the last byte."""
+    return poll(
+        f"image {image_id} to be active",
+        lambda: read_image(target, image_id),
+        _is_active(image_id),
+        120,
+    )
+
+
+def _is_active(image_id: str) -> Callable[[Row], bool]:
+    def done(image: Row) -> bool:
+        if image["status"] in (*BAD, "queued"):
+            raise Broken(f"The target's image {image_id} became {image['status']}.")
+        return bool(image["status"] == "active")
+
+    return done
+
+
+def _algorithm(image: Row) -> str | None:
+    """Return what to hash with on the way: only when the source's own hash says nothing."""
+    return None if image["hash_value"] else "sha512"
+
+
+def _verified(image: Row, copy: Row, algorithm: str | None, value: str | None) -> str:
+    """
+    Return the common hash of *image* and *copy*.
+
+    Each Glance hashed what it has; when their algorithms differ, md5 is the common one.
+    *value* is ours, of the bytes on their way.
+
+    Raises:
+        Broken: They differ.
+    """
+    if copy["size_bytes"] != image["size_bytes"]:
+        raise Broken(f"The copy has {copy['size_bytes']} of {image['size_bytes']} bytes.")
+    pairs = [
+        (image["hash_algo"], image["hash_value"], copy["hash_algo"], copy["hash_value"]),
+        (algorithm, value, copy["hash_algo"], copy["hash_value"]),
+        ("md5", image["checksum"], "md5", copy["checksum"]),
+    ]
+    for ours, wanted, theirs, found in pairs:
+        if wanted and found and ours == theirs:
+            if wanted != found:
+                raise Broken(f"The {ours} of the copy differs from the source's.")
+            return f"{ours}:{found}"
+    raise Broken("The two clouds have no hash in common.", heals=False)

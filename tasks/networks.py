@@ -1,0 +1,168 @@
+"""Copies of networks, subnets, security groups and routers."""
+
+from collections.abc import Hashable
+from typing import Any
+
+from pumphouse import bodies
+from pumphouse.bodies import Ids
+from pumphouse.comparison import rule_key
+from pumphouse.errors import RequestFailed
+from pumphouse.plan import Item
+from pumphouse.rows_network import security_group_rule
+from pumphouse.tables import Row
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.batches import Effect, is_new
+
+
+def create(api: Api, path: str, key: str, body: dict[str, Any]) -> str:
+    """
+    Create one of Neutron's resources with its tags and return its id.
+
+    A Neutron that takes no tags in a create gets them at once after it.
+    """
+    tags = body.get("tags", [])
+    try:
+        answer = api.call("POST", "network", f"/{path}", json={key: body})
+        return str(answer.json()[key]["id"])
+    except RequestFailed as failed:
+        if failed.status != 400 or "tags" not in failed.reason:
+            raise
+    plain = {name: value for name, value in body.items() if name != "tags"}
+    made = api.call("POST", "network", f"/{path}", json={key: plain}).json()[key]
+    api.call("PUT", "network", f"/{path}/{made['id']}/tags", json={"tags": tags}, retry=True)
+    return str(made["id"])
+
+
+def make_network(api: Api, item: Item, ids: Ids) -> str:
+    """Create a network; its mark goes with it, so it is found by the next run."""
+    return create(api, "networks", "network", bodies.network(item.row, ids))
+
+
+def make_subnet(api: Api, item: Item, ids: Ids) -> str:
+    """Create a subnet with the same CIDR, pools and gateway."""
+    return create(api, "subnets", "subnet", bodies.subnet(item.row, ids))
+
+
+def make_security_group(api: Api, item: Item, ids: Ids) -> str:
+    """
+    Create a security group without rules: these may name groups that are not there yet.
+
+    Every project has a group ``default`` from its beginning, which is taken.
+    """
+    if item.target_id:
+        return item.target_id
+    row = item.row
+    if row["name"] == "default":
+        project = ids["projects"][row["project_id"]]
+        found = api.list(
+            "network",
+            "/security-groups",
+            "security_groups",
+            params={"project_id": project, "name": "default"},
+        )
+        if found:
+            return str(found[0]["id"])
+    return create(api, "security-groups", "security_group", bodies.security_group(row, ids))
+
+
+def make_rules(api: Api, item: Item, ids: Ids) -> str:
+    """
+    Give a security group its rules.
+
+    A group that this run made is made exact: Neutron gives each new group two rules of its
+    own, which the source's may not have. One that was there only gets what it lacks.
+    """
+    group_id = ids["security_groups"][item.source_id]
+    project_id = ids["projects"][item.row["project_id"]]
+    listed = api.list(
+        "network",
+        "/security-group-rules",
+        "security_group_rules",
+        params={"security_group_id": group_id},
+    )
+    there = {_key(security_group_rule(raw), group_id): raw["id"] for raw in listed}
+    wanted = {_translated(rule, ids): rule for rule in item.row["rules"]}
+    for key, rule in wanted.items():
+        if key not in there:
+            body = bodies.rule(rule, group_id, project_id, ids)
+            _create_rule(api, body)
+    if is_new(item):
+        for key, id_ in there.items():
+            if key not in wanted:
+                api.call("DELETE", "network", f"/security-group-rules/{id_}")
+    return group_id
+
+
+def _create_rule(api: Api, body: dict[str, Any]) -> None:
+    try:
+        api.call("POST", "network", "/security-group-rules", json={"security_group_rule": body})
+    except RequestFailed as failed:
+        if failed.status != 409 or "exists" not in failed.reason.lower():
+            raise
+
+
+def _key(rule: Row, group_id: str) -> Hashable:
+    return rule_key(rule, group_id, rule["remote_group_id"])
+
+
+def _translated(rule: Row, ids: Ids) -> Hashable:
+    """Return what a source rule says with the target's ids."""
+    remote = rule["remote_group_id"]
+    groups = ids["security_groups"]
+    return rule_key(rule, groups[rule["security_group_id"]], groups[remote] if remote else None)
+
+
+def make_router(api: Api, item: Item, ids: Ids) -> str:
+    """Create a router, or complete one: its interfaces with their addresses, then its routes."""
+    row = item.row
+    router_id = item.target_id or create(api, "routers", "router", bodies.router(row, ids))
+    ports = api.list("network", "/ports", "ports", params={"device_id": router_id})
+    have = {f["ip_address"] for port in ports for f in port["fixed_ips"]}
+    gateways = {s["gateway_ip"]: s["id"] for s in _subnets(api, row, ids)}
+    for port in row["interfaces"]:
+        for fixed in port["fixed_ips"] or []:
+            if fixed["ip_address"] not in have:
+                _join(api, router_id, port, fixed, ids, gateways)
+    _set_routes(api, router_id, row["routes"] or [])
+    return router_id
+
+
+def _subnets(api: Api, row: Row, ids: Ids) -> list[dict[str, Any]]:
+    wanted = {ids["subnets"][f["subnet_id"]] for p in row["interfaces"] for f in p["fixed_ips"]}
+    return [api.get("network", f"/subnets/{id_}")["subnet"] for id_ in sorted(wanted)]
+
+
+def _join(
+    api: Api, router_id: str, port: Row, fixed: Row, ids: Ids, gateways: dict[str, str]
+) -> None:
+    subnet_id = ids["subnets"][fixed["subnet_id"]]
+    if gateways.get(fixed["ip_address"]) == subnet_id:
+        body = {"subnet_id": subnet_id}
+    else:
+        # Not the subnet's gateway: an interface with that address must be a port of its own.
+        made = {
+            "network_id": ids["networks"][port["network_id"]],
+            "project_id": ids["projects"][port["project_id"]] if port["project_id"] else None,
+            "fixed_ips": [{"subnet_id": subnet_id, "ip_address": fixed["ip_address"]}],
+        }
+        body = {"port_id": create(api, "ports", "port", {k: v for k, v in made.items() if v})}
+    api.call("PUT", "network", f"/routers/{router_id}/add_router_interface", json=body)
+
+
+def _set_routes(api: Api, router_id: str, wanted: list[dict[str, str]]) -> None:
+    if not wanted:
+        return
+    path = f"/routers/{router_id}"
+    routes = api.get("network", path)["router"]["routes"]
+    missing = [route for route in wanted if route not in routes]
+    if missing:
+        body = {"router": {"routes": routes + missing}}
+        api.call("PUT", "network", path, json=body, retry=True)
+
+
+EFFECTS: dict[str, Effect] = {
+    "networks": make_network,
+    "subnets": make_subnet,
+    "security_groups": make_security_group,
+    "routers": make_router,
+}

@@ -1,0 +1,49 @@
+"""Ports and floating IPs: prepared at the target, taken over in a cut-over."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pumphouse import bodies
+from pumphouse.bodies import Ids
+from pumphouse.plan import Item
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.batches import Effect
+from pumphouse.tasks.networks import create
+
+
+def make_port(api: Api, item: Item, ids: Ids) -> str:
+    """Create a server's port: same MAC and addresses, down until its server has arrived."""
+    return create(api, "ports", "port", bodies.port(item.row, ids))
+
+
+def make_floating_ip(api: Api, item: Item, ids: Ids) -> str:
+    """Reserve the same address at the target, bound to nothing yet."""
+    return create(api, "floatingips", "floatingip", bodies.floating_ip(item.row, ids))
+
+
+def read_port(api: Api, port_id: str) -> dict[str, Any]:
+    """Return a port as Neutron gives it."""
+    found: dict[str, Any] = api.get("network", f"/ports/{port_id}")["port"]
+    return found
+
+
+def set_ports(api: Api, port_ids: Iterable[str], is_up: bool) -> None:
+    """Put ports up or down; those that are so already are left alone."""
+    for port_id in port_ids:
+        if read_port(api, port_id)["admin_state_up"] != is_up:
+            body = {"port": {"admin_state_up": is_up}}
+            api.call("PUT", "network", f"/ports/{port_id}", json=body, retry=True)
+
+
+def bind(api: Api, floating_ip_id: str, port_id: str | None, address: str | None = None) -> None:
+    """Bind a floating IP to *port_id*, or take it off with None; nothing if it is so."""
+    path = f"/floatingips/{floating_ip_id}"
+    if api.get("network", path)["floatingip"]["port_id"] == port_id:
+        return
+    body: dict[str, Any] = {"port_id": port_id}
+    if port_id and address:
+        body["fixed_ip_address"] = address
+    api.call("PUT", "network", path, json={"floatingip": body}, retry=True)
+
+
+EFFECTS: dict[str, Effect] = {"ports": make_port, "floating_ips": make_floating_ip}

@@ -1,0 +1,258 @@
+"""Copies of volumes, by way of an image: upload, stream, create."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pumphouse import bodies
+from pumphouse.checks import own_free
+from pumphouse.errors import CopyFailed, RequestFailed, WaitFailed
+from pumphouse.models import SOURCE_ID
+from pumphouse.tables import Row
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.images import copy_image, delete_copies, delete_image, read_image
+from pumphouse.tasks.streams import Progress
+from pumphouse.tasks.waiting import NEVER, poll
+
+TEMPORARY = "pumphouse:temporary"
+"""Marks what we make on the way and delete: metadata key and image property, with the id."""
+
+
+def read_volume(api: Api, volume_id: str) -> dict[str, Any]:
+    """Return a volume as Cinder gives it."""
+    found: dict[str, Any] = api.get("block-storage", f"/volumes/{volume_id}", microversion="3.48")[
+        "volume"
+    ]
+    return found
+
+
+def _listed(api: Api, key: str, value: str) -> list[dict[str, Any]]:
+    """Return the volumes of all projects whose metadata have *key* = *value*."""
+    found = api.list(
+        "block-storage",
+        "/volumes/detail",
+        "volumes",
+        params={"all_tenants": 1, "metadata": f"{{'{key}': '{value}'}}"},
+    )
+    # An old Cinder ignores the filter for some callers: look ourselves.
+    return [raw for raw in found if (raw.get("metadata") or {}).get(key) == value]
+
+
+def find_copy(target: Api, source_id: str) -> dict[str, Any] | None:
+    """Return the target's volume that carries *source_id*, or None."""
+    found = _listed(target, SOURCE_ID, source_id)
+    return found[0] if found else None
+
+
+def _becomes(status: str, *bad: str) -> Callable[[Mapping[str, Any]], bool]:
+    def done(volume: Mapping[str, Any]) -> bool:
+        if volume["status"].startswith("error") or volume["status"] in bad:
+            raise WaitFailed(
+                f"volume {volume['id']} to be {status}", f"It became {volume['status']}."
+            )
+        return bool(volume["status"] == status)
+
+    return done
+
+
+def delete_volume(api: Api, volume_id: str, timeout_s: float) -> None:
+    """Delete a volume and wait until it is gone; one that is gone already is fine."""
+
+    def gone() -> bool:
+        try:
+            return bool(read_volume(api, volume_id)["status"] == "error_deleting")
+        except RequestFailed as error:
+            if error.status == 404:
+                return True
+            raise
+
+    try:
+        api.call("DELETE", "block-storage", f"/volumes/{volume_id}", retry=True)
+    except RequestFailed as error:
+        if error.status == 404:
+            return
+        raise
+    poll(f"volume {volume_id} to be deleted", gone, bool, timeout_s)
+
+
+def copy_volume(
+    source: Api,
+    target: Api,
+    owner: Api,
+    volume: Row,
+    project_id: str,
+    timeout_s: float,
+    progress: Progress = lambda done, size: None,
+    stop: threading.Event = NEVER,
+) -> tuple[str, str, int]:
+    """
+    Make *volume* exist at the target; return its id there, checksum and the bytes carried.
+
+    owner: Acts at the target as the volume's owner, in the project *project_id*.
+
+    A finished copy is found by its source id, an unfinished one deleted. Temporary images and
+    clones are deleted at both ends, those that an earlier run left too.
+
+    Raises:
+        CopyFailed, WaitFailed, RequestFailed: It is not there; nothing new is left of it.
+    """
+    found = find_copy(target, volume["id"])
+    if found and found["status"] in ("available", "in-use", "reserved", "attaching"):
+        _finish(target, found["id"], volume)
+        return found["id"], "", 0
+    if found:
+        delete_volume(target, found["id"], timeout_s)
+    mark = temporary_name(volume["id"])
+    delete_copies(target, mark)
+    image_id = upload(source, volume, timeout_s, stop)
+    try:
+        image = read_image(source, image_id) | {"visibility": "private", "is_protected": False}
+        copy_id, checksum = copy_image(source, target, image, project_id, progress, stop, mark)
+        made = _create(target, owner, volume, copy_id, timeout_s, stop)
+        return made, checksum, int(image["size_bytes"])
+    finally:
+        delete_copies(target, mark)
+        delete_image(source, image_id)
+        _delete_clones(source, volume["id"], timeout_s)
+
+
+def upload(source: Api, volume: Row, timeout_s: float, stop: threading.Event = NEVER) -> str:
+    """
+    Upload *volume* to an image of its own cloud and return that image's id.
+
+    A volume that is attached is uploaded by force, or, where Cinder forbids that, cloned and
+    the clone is uploaded. Its server is stopped, so the bytes do not change.
+    """
+    for left in _temporary_images(source, volume["id"]):
+        delete_image(source, left)
+    state = read_volume(source, volume["id"])["status"]
+    try:
+        return _upload(source, volume["id"], volume, state == "in-use", timeout_s, stop)
+    except RequestFailed as refused:
+        if state != "in-use" or refused.status not in (400, 403):
+            raise
+    clone = _clone(source, volume, timeout_s, stop)
+    return _upload(source, clone, volume, False, timeout_s, stop)
+
+
+def _temporary_images(api: Api, volume_id: str) -> list[str]:
+    found = api.list("image", "/images", "images", params={"name": temporary_name(volume_id)})
+    return [raw["id"] for raw in found]
+
+
+def temporary_name(source_id: str) -> str:
+    """Return the name of what we make on the way: it says of what, so that it is found again."""
+    return f"pumphouse-temporary-{source_id}"
+
+
+def _upload(
+    source: Api, volume_id: str, volume: Row, force: bool, timeout_s: float, stop: threading.Event
+) -> str:
+    request = {
+        "image_name": temporary_name(volume["id"]),
+        "disk_format": "raw",
+        "container_format": "bare",
+        "force": force,
+    }
+    answer = source.call(
+        "POST",
+        "block-storage",
+        f"/volumes/{volume_id}/action",
+        json={"os-volume_upload_image": request},
+    ).json()
+    image_id: str = answer["os-volume_upload_image"]["image_id"]
+    what = f"the upload of volume {volume['name']} ({volume['id']})"
+
+    def active(image: Row) -> bool:
+        if image["status"] in ("killed", "error", "deleted"):
+            raise WaitFailed(what, f"Image {image_id} became {image['status']}.")
+        return bool(image["status"] == "active")
+
+    try:
+        poll(what, lambda: read_image(source, image_id), active, timeout_s, stop)
+        poll(
+            what,
+            lambda: read_volume(source, volume_id),
+            lambda v: v["status"] in ("available", "in-use"),
+            timeout_s,
+            stop,
+        )
+    except Exception:
+        delete_image(source, image_id)
+        raise
+    return image_id
+
+
+def _clone(source: Api, volume: Row, timeout_s: float, stop: threading.Event) -> str:
+    _delete_clones(source, volume["id"], timeout_s)
+    body = {
+        "name": temporary_name(volume["id"]),
+        "source_volid": volume["id"],
+        "size": volume["size_gib"],
+        "metadata": {TEMPORARY: volume["id"]},
+    }
+    made = source.call("POST", "block-storage", "/volumes", json={"volume": body}).json()["volume"]
+    what = f"a clone of volume {volume['name']} ({volume['id']})"
+    poll(what, lambda: read_volume(source, made["id"]), _becomes("available"), timeout_s, stop)
+    return str(made["id"])
+
+
+def _delete_clones(source: Api, volume_id: str, timeout_s: float) -> None:
+    for raw in source.list(
+        "block-storage",
+        "/volumes/detail",
+        "volumes",
+        params={"all_tenants": 1, "name": temporary_name(volume_id)},
+    ):
+        if (raw.get("metadata") or {}).get(TEMPORARY) == volume_id:
+            delete_volume(source, raw["id"], timeout_s)
+
+
+def _create(
+    target: Api,
+    owner: Api,
+    volume: Row,
+    image_id: str,
+    timeout_s: float,
+    stop: threading.Event,
+) -> str:
+    body = bodies.volume(volume, image_id)
+    made = owner.call("POST", "block-storage", "/volumes", json={"volume": body}).json()["volume"]
+    what = f"volume {volume['name']} ({made['id']}) to be available"
+    try:
+        poll(what, lambda: read_volume(target, made["id"]), _becomes("available"), timeout_s, stop)
+        _finish(target, made["id"], volume)
+    except Exception as error:
+        delete_volume(target, made["id"], timeout_s)
+        if isinstance(error, WaitFailed):
+            raise CopyFailed(
+                "volume",
+                f"{volume['name']} ({volume['id']})",
+                str(error),
+                "Its copy was deleted. Look at the target's cinder-volume and run again.",
+            ) from error
+        raise
+    return str(made["id"])
+
+
+def _finish(target: Api, copy_id: str, volume: Row) -> None:
+    """Give the copy the source's bootable flag and image metadata: Cinder took the image's."""
+    copy = read_volume(target, copy_id)
+    wanted = own_free(volume["image_metadata"])
+    there = copy.get("volume_image_metadata") or {}
+    # What Cinder itself notes of the temporary image is no property of the volume.
+    kept = ("checksum", "container_format", "disk_format", "image_id", "image_name", "min_disk",
+            "min_ram", "size")  # fmt: skip
+    settable = {k: v for k, v in wanted.items() if k not in kept}
+    if missing := {k: v for k, v in settable.items() if there.get(k) != v}:
+        _act(target, copy_id, "os-set_image_metadata", metadata=missing)
+    if SOURCE_ID in there:
+        _act(target, copy_id, "os-unset_image_metadata", key=SOURCE_ID)
+    is_bootable = str(copy.get("bootable")).lower() == "true"
+    if is_bootable != bool(volume["is_bootable"]):
+        _act(target, copy_id, "os-set_bootable", bootable=bool(volume["is_bootable"]))
+
+
+def _act(api: Api, volume_id: str, action: str, **arguments: Any) -> None:
+    path = f"/volumes/{volume_id}/action"
+    api.call("POST", "block-storage", path, json={action: arguments}, retry=True)
