@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 from typing import Any, cast
 
@@ -67,30 +67,27 @@ def discover(
             role: stack.enter_context(CloudReader(pair.cloud(role), role, pair.limits.api_calls))
             for role in clouds.roles
         }
+        # Both addresses first: a wrong entry of clouds.yaml ends the run before it begins.
+        addresses = {role: reader.address() for role, reader in readers.items()}
+        age = timedelta(minutes=max_age_minutes)
         reused = [
-            table
-            for role, reader in readers.items()
-            for table in _reuse(reader, folder, site_folder, started, max_age_minutes)
+            storage.reuse(source, table, folder / role.value)
+            for role, address in addresses.items()
+            for source, table in storage.reusable(site_folder, role, address, age, started)
         ]
         found = reused + _extract(site, folder, readers, reused)
-        for role, reader in readers.items():
-            _finish(site, reader, site_folder, folder, [t for t in found if t.role is role])
+    for role, address in addresses.items():
+        manifest = Manifest(
+            site=site,
+            role=role,
+            cloud=address,
+            made_at=storage.utc_now(),
+            tables={table.kind: table for table in found if table.role is role},
+        )
+        _finish(manifest, site_folder, folder)
     report = write_report(folder, f"Inventory of {site}", clouds.roles)
     publish(site, folder, clouds.roles, found, report)
     return _result(site, folder, found, report, monotonic() - began)
-
-
-def _reuse(
-    reader: CloudReader, folder: Folder, site_folder: Folder, now: datetime, minutes: int
-) -> list[StoredTable]:
-    """Take the tables over that are young enough. Whole pairs only: a key needs its owner."""
-    if not minutes:
-        return []
-    fresh = storage.reusable(
-        site_folder, reader.role, reader.address(), timedelta(minutes=minutes), now
-    )
-    into = folder / reader.role.value
-    return [storage.reuse(source, table, into) for source, table in fresh.values()]
 
 
 def _extract(
@@ -138,24 +135,11 @@ def _outcome(job: Job, future: PrefectFuture[StoredTable]) -> StoredTable:
     )
 
 
-def _finish(
-    site: str,
-    reader: CloudReader,
-    site_folder: Folder,
-    folder: Folder,
-    found: Sequence[StoredTable],
-) -> None:
+def _finish(manifest: Manifest, site_folder: Folder, folder: Folder) -> None:
     """Write the manifest; make this inventory the newest one unless nothing was read."""
-    manifest = Manifest(
-        site=site,
-        role=reader.role,
-        cloud=reader.address(),
-        made_at=storage.utc_now(),
-        tables={table.kind: table for table in found},
-    )
-    storage.write_manifest(folder / reader.role.value, manifest)
-    if any(not table.failure for table in found):
-        storage.point(site_folder, reader.role, folder.name)
+    storage.write_manifest(folder / manifest.role.value, manifest)
+    if any(not table.failure for table in manifest.tables.values()):
+        storage.point(site_folder, manifest.role, folder.name)
 
 
 def _result(

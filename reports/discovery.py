@@ -14,11 +14,11 @@ from pumphouse.schemas import SCHEMAS
 KINDS = tuple(SCHEMAS)
 
 USES = (
-    ("vCPUs", "", "vcpus_used", "vcpus_allocatable", 1),
-    ("RAM", "GiB", "ram_used_mib", "ram_allocatable_mib", 1024),
-    ("Local disk", "GiB", "disk_used_gib", "disk_allocatable_gib", 1),
+    ("vCPUs", "vcpus_used", "vcpus_allocatable", 1),
+    ("RAM, GiB", "ram_used_mib", "ram_allocatable_mib", 1024),
+    ("Local disk, GiB", "disk_used_gib", "disk_allocatable_gib", 1),
 )
-"""Title, unit, column of the use, column of the capacity, and what divides them to the unit."""
+"""Caption, column of the use, column of the capacity, and what divides them to the unit."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def html(title: str, inventories: Sequence[Inventory]) -> str:
                     "role": inventory.role.value,
                     "location": inventory.location,
                     "figures": summary.figures(inventory),
-                    "endpoints": summary.endpoints(inventory),
+                    "services": summary.services(inventory),
                 }
                 for inventory in inventories
             ],
@@ -70,7 +70,7 @@ def capacity(inventory: Inventory) -> Iterator[Figure]:
     if "hypervisors" not in inventory:
         return
     hosts = inventory["hypervisors"]
-    for caption, unit, used, capacity_column, divisor in USES:
+    for caption, used, capacity_column, divisor in USES:
         table = pd.DataFrame(
             {
                 "host": hosts["name"].fillna("?"),
@@ -78,7 +78,7 @@ def capacity(inventory: Inventory) -> Iterator[Figure]:
                 "capacity": hosts[capacity_column].fillna(0).astype(float) / divisor,
             }
         )
-        yield _shares(inventory, caption, _fullest(table), unit)
+        yield _shares(inventory, caption, _fullest(table))
 
 
 def _fullest(table: pd.DataFrame) -> pd.DataFrame:
@@ -90,7 +90,7 @@ def _fullest(table: pd.DataFrame) -> pd.DataFrame:
     shown, rest = ordered.iloc[: plots.TOP], ordered.iloc[plots.TOP :]
     others = pd.DataFrame(
         {
-            "host": [f"… {len(rest)} others"],
+            "host": [plots.others(len(rest))],
             "used": [rest["used"].sum()],
             "capacity": [rest["capacity"].sum()],
         }
@@ -98,12 +98,12 @@ def _fullest(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([shown, others], ignore_index=True)
 
 
-def _shares(inventory: Inventory, caption: str, table: pd.DataFrame, unit: str) -> Figure:
+def _shares(inventory: Inventory, caption: str, table: pd.DataFrame) -> Figure:
     role = inventory.role
     if table.empty:
         return Figure(role.value, caption, None)
     labels, used, room = (list(table[name]) for name in ("host", "used", "capacity"))
-    svg = plots.shares(labels, used, room, unit, role, f"{caption} {role}")
+    svg = plots.shares(labels, used, room, role, f"{caption} {role}")
     return Figure(role.value, caption, plot(svg))
 
 

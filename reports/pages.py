@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from pumphouse.reports.plots import number
+from pumphouse.reports.summary import number
 
 
 @cache

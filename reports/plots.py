@@ -11,15 +11,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pumphouse.models import Role
+from pumphouse.reports.summary import number
 
 Values: TypeAlias = "pd.Series[float] | pd.Series[int]"
 """What is drawn, by its label."""
 
 WIDTH_IN = 5.0
-BAR_IN = 0.27
-MARGIN_IN = 0.35
-TOP = 15
-"""Bars in a plot; what is left is one bar more."""
+BAR_IN = 0.235
+MARGIN_IN = 0.06
+TOP = 12
+"""Bars in a plot; what is left over is a line more, without a bar: it would dwarf them."""
+
+REST = "… "
+"""How the label of that line begins."""
 
 LONGEST_LABEL = 24
 COLORS = {Role.SOURCE: "#b3541e", Role.TARGET: "#1f6f8b"}
@@ -39,7 +43,12 @@ def top(values: Values, count: int = TOP) -> Values:
     if len(ordered) <= count + 1:
         return ordered
     rest = ordered.iloc[count:]
-    return pd.concat([ordered.iloc[:count], pd.Series({f"… {len(rest)} others": rest.sum()})])
+    return pd.concat([ordered.iloc[:count], pd.Series({others(len(rest)): rest.sum()})])
+
+
+def others(count: int) -> str:
+    """Return the label of the line that sums up *count* more."""
+    return f"{REST}{count} others"
 
 
 def short(label: str) -> str:
@@ -50,22 +59,18 @@ def short(label: str) -> str:
     return f"{label[: half - 1]}…{label[-half:]}"
 
 
-def number(value: float) -> str:
-    """Return *value* for a reader: no needless digits, thousands set apart."""
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:,.1f}"
-
-
 def bars(values: Values, unit: str, role: Role, title: str) -> str:
     """Return a bar for each of *values*, by their index, with its number beside it."""
     figure, axes = _figure(len(values))
-    largest = max(values.max(), 1e-9)
-    places = range(len(values))
-    axes.barh(places, values, color=COLORS[role], height=0.7)
-    for place, value in zip(places, values, strict=True):
+    labels = [str(label) for label in values.index]
+    lengths = [0 if rest else v for v, rest in zip(values, map(_is_rest, labels), strict=True)]
+    largest = max([*lengths, 1e-9])
+    axes.barh(range(len(values)), lengths, color=COLORS[role], height=0.7)
+    for place, (length, value) in enumerate(zip(lengths, values, strict=True)):
         text = f"{number(value)} {unit}".strip()
-        axes.text(value + largest * 0.015, place, text, va="center", parse_math=False)
-    axes.set_xlim(0, largest * 1.28)
-    _finish(axes, [str(label) for label in values.index])
+        axes.text(length + largest * 0.015, place, text, va="center", parse_math=False)
+    axes.set_xlim(0, largest * 1.35)
+    _finish(axes, labels)
     return _svg(figure, title)
 
 
@@ -73,7 +78,6 @@ def shares(
     labels: Sequence[str],
     used: Sequence[float],
     capacity: Sequence[float],
-    unit: str,
     role: Role,
     title: str,
 ) -> str:
@@ -84,9 +88,8 @@ def shares(
     axes.barh(places, [1] * len(parts), color="#e7e7e4", height=0.7)
     axes.barh(places, [min(part, 1) for part in parts], color=COLORS[role], height=0.7)
     for place, (u, c) in enumerate(zip(used, capacity, strict=True)):
-        text = f"{number(u)} of {number(c)} {unit}".strip()
-        axes.text(1.02, place, text, va="center", parse_math=False)
-    axes.set_xlim(0, 1.62)
+        axes.text(1.02, place, f"{number(u)} of {number(c)}", va="center", parse_math=False)
+    axes.set_xlim(0, 1.75)
     _finish(axes, labels)
     return _svg(figure, title)
 
@@ -94,8 +97,13 @@ def shares(
 def _figure(count: int) -> tuple[Figure, Axes]:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(WIDTH_IN, MARGIN_IN + BAR_IN * max(count, 1)))
-        axes = figure.add_axes((0.34, 0.02, 0.65, 0.96))
+        axes = figure.add_axes((0.34, 0, 0.65, 1))
+    axes.set_ylim(max(count, 1) - 0.4, -0.6)
     return figure, axes
+
+
+def _is_rest(label: str) -> bool:
+    return label.startswith(REST)
 
 
 def _finish(axes: Axes, labels: Sequence[str]) -> None:
@@ -104,7 +112,6 @@ def _finish(axes: Axes, labels: Sequence[str]) -> None:
         label.set_parse_math(False)
     axes.tick_params(axis="y", length=0)
     axes.set_xticks([])
-    axes.invert_yaxis()
 
 
 def _svg(figure: Figure, title: str) -> str:

@@ -18,6 +18,7 @@ def counts(inventories: Sequence[Inventory]) -> list[Line]:
             "table": kind,
             **{role: of.get(kind) for role, of in counted.items()},
             "note": " ".join(_notes(kind, inventories)),
+            "is_failed": any(kind in i.failures for i in inventories),
         }
         for kind in SCHEMAS
     ]
@@ -46,12 +47,37 @@ def endpoints(inventory: Inventory) -> list[Line]:
     ]
 
 
+def services(inventory: Inventory) -> list[Line]:
+    """
+    Return a row for each service and region: service, type, region, and where it answers.
+
+    ``urls`` are ``{interfaces, url, is_off}``: interfaces that share one URL are together.
+    """
+    found: dict[tuple[object, ...], dict[tuple[object, bool], list[str]]] = {}
+    for line in endpoints(inventory):
+        urls = found.setdefault((line["service"], line["type"], line["region"]), {})
+        urls.setdefault((line["url"], not line["enabled"]), []).append(str(line["interface"]))
+    return [
+        {
+            "service": service,
+            "type": kind,
+            "region": region,
+            "urls": [
+                {"interfaces": ", ".join(interfaces), "url": url, "is_off": is_off}
+                for (url, is_off), interfaces in urls.items()
+            ],
+        }
+        for (service, kind, region), urls in found.items()
+    ]
+
+
 def figures(inventory: Inventory) -> list[Line]:
-    """Return the few numbers that say how large a cloud is: ``{label, value, unit}``."""
+    """Return the few numbers that say how large a cloud is: ``{label, value}``, value as text."""
     found: list[Line] = []
 
-    def add(label: str, value: float, unit: str = "") -> None:
-        found.append({"label": label, "value": value, "unit": unit})
+    def add(label: str, value: float | str) -> None:
+        text = value if isinstance(value, str) else number(value)
+        found.append({"label": label, "value": text})
 
     if "servers" in inventory:
         servers = inventory["servers"]
@@ -61,16 +87,30 @@ def figures(inventory: Inventory) -> list[Line]:
         hosts = inventory["hypervisors"]
         add("hosts", len(hosts))
         add("vCPUs used", _sum(hosts["vcpus_used"]))
-        add("RAM used", _sum(hosts["ram_used_mib"]) / 1024, "GiB")
+        add("RAM used", size(_sum(hosts["ram_used_mib"]) * 2**20))
     for kind in ("projects", "networks", "volumes"):
         if kind in inventory:
             add(kind, len(inventory[kind]))
     if "volumes" in inventory:
-        add("in volumes", _sum(inventory["volumes"]["size_gib"]), "GiB")
+        add("in volumes", size(_sum(inventory["volumes"]["size_gib"]) * 2**30))
     if "images" in inventory:
         add("images", len(inventory["images"]))
-        add("in images", _sum(inventory["images"]["size_bytes"]) / 2**30, "GiB")
+        add("in images", size(_sum(inventory["images"]["size_bytes"])))
     return found
+
+
+def number(value: float) -> str:
+    """Return *value* for a reader: no needless digits, thousands set apart."""
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:,.1f}"
+
+
+def size(size_bytes: float) -> str:
+    """Return a size for a reader, in the unit that keeps it short."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size_bytes < 1024 or unit == "TiB":
+            break
+        size_bytes /= 1024
+    return f"{number(round(size_bytes, 1))} {unit}"
 
 
 def _sum(column: "pd.Series[int]") -> float:

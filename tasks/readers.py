@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import requests
 from keystoneauth1.adapter import Adapter
 from openstack.connection import Connection
+from openstack.exceptions import ConfigException
 
 from pumphouse.blocks.cloud import OpenStackCloud
-from pumphouse.errors import CloudUnreachable, PumphouseError, RequestFailed
+from pumphouse.errors import CloudUnreachable, ConfigError, PumphouseError, RequestFailed
 from pumphouse.listings import PAGE, Listing
 from pumphouse.models import Role
 from pumphouse.tasks.api import Api
@@ -85,10 +86,19 @@ class CloudReader:
             self._connection.close()
 
     def connection(self) -> Connection:
-        """Return the one connection."""
+        """
+        Return the one connection. Nothing is asked of the cloud yet.
+
+        Raises:
+            ConfigError: clouds.yaml does not say how to reach it.
+        """
         with self._lock:
             if self._connection is None:
-                self._connection = self.cloud.connect()
+                try:
+                    self._connection = self.cloud.connect()
+                except ConfigException as error:
+                    origin = self.cloud.clouds_yaml or "clouds.yaml"
+                    raise ConfigError(origin, [f"Cloud {self.role.value}: {error}"]) from error
             return self._connection
 
     def address(self) -> str:

@@ -220,21 +220,21 @@ def manifests(storage_url: str, site: str) -> list[tuple[str, Manifest]]:
 
 def reusable(
     site_folder: Folder, role: Role, cloud: str, max_age: timedelta, now: datetime
-) -> dict[str, tuple[Folder, StoredTable]]:
+) -> list[tuple[Folder, StoredTable]]:
     """
-    Return, by kind, the newest inventory's tables that were read within *max_age*.
+    Return the newest inventory's tables that were read within *max_age*, and their folder.
 
     None of another *cloud* that had the same name and role before.
     """
-    folder = latest_folder(site_folder, role)
+    folder = latest_folder(site_folder, role) if max_age else None
     manifest = read_manifest(folder) if folder else None
     if folder is None or manifest is None or manifest.cloud != cloud:
-        return {}
-    return {
-        kind: (folder, table)
-        for kind, table in manifest.tables.items()
+        return []
+    return [
+        (folder, table)
+        for table in manifest.tables.values()
         if not table.failure and now - table.read_at <= max_age
-    }
+    ]
 
 
 def reuse(source: Folder, table: StoredTable, target: Folder) -> StoredTable:
