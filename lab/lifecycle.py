@@ -13,6 +13,7 @@ from lab.configs import write_configs
 from lab.environment import cloud_environment
 from lab.errors import LabError
 from lab.facts import write_facts
+from lab.families import in_family, start_families
 from lab.infrastructure import BROKER, DATABASE, start_infrastructure
 from lab.layout import Cloud, Lab
 from lab.mounts import mount_share, unmount_share
@@ -124,8 +125,13 @@ def _start_cloud(lab: Lab, cloud: Cloud, processes: Processes) -> None:
     start("keystone", apis["keystone"])
     wait("keystone")
     fill_catalog(cloud)
-    for name, argv in (apis | worker_commands(cloud)).items():
-        start(name, argv)
+    everything = apis | worker_commands(cloud)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        families = pool.submit(start_families, lab, cloud, processes, everything, env)
+        for name, argv in everything.items():
+            if not in_family(argv):
+                start(name, argv)
+        families.result()
     for name in APIS:
         wait(name)
     say(f"{cloud.name}: all APIs answer")
