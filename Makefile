@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 PY := $(VENV)/bin/python
+comma := ,
+empty :=
+CORE := $(subst $(empty) $(empty),$(comma),$(wildcard src/pumphouse/*.py))
 BOOTSTRAP_PY ?= $(shell command -v python3.11 || command -v python3)
 
 .PHONY: help
@@ -23,3 +26,75 @@ venv: $(VENV)/.ready  ## the project's environment, from the committed lock
 lock:  ## resolve requirements.lock anew
 	uv pip compile -q --upgrade --no-header --no-emit-index-url --python-version 3.11 \
 	  pyproject.toml --group dev --extra postgresql -o requirements.lock
+
+# ---- the lab: two real clouds on this machine
+
+.PHONY: lab lab-down lab-status
+lab: venv  ## start the lab's two clouds (installs packages; needs root)
+	$(PY) -m lab up
+
+lab-down:  ## stop the lab's clouds
+	$(PY) -m lab down
+
+lab-status:  ## what of the lab runs
+	$(PY) -m lab status
+
+# ---- Prefect: PUMPHOUSE_HOST, _PORT, _AUTH, _DATABASE_URL and _PUBLIC_URL choose how
+
+.PHONY: server worker deploy server-down worker-down status
+server: venv  ## start the Prefect server, tuned, in .pumphouse/
+	$(PY) -m pumphouse.deployments start server
+
+worker: venv  ## start a worker of that server
+	$(PY) -m pumphouse.deployments start worker
+
+deploy: venv  ## put work pool, deployments and automation on that server
+	. .pumphouse/env && $(VENV)/bin/pumphouse deploy
+
+server-down:  ## stop the Prefect server
+	$(PY) -m pumphouse.deployments stop server
+
+worker-down:  ## stop the worker
+	$(PY) -m pumphouse.deployments stop worker
+
+status:  ## what of Prefect runs
+	$(PY) -m pumphouse.deployments status
+
+# ---- the demo
+
+.PHONY: demo demo-down
+demo: venv  ## two clouds, a tenant, and its migration, watched in the browser
+	$(PY) -m demo up
+
+demo-down:  ## stop everything that the demo started
+	$(PY) -m demo down
+
+# ---- what every change must pass
+
+.PHONY: test lint types unit integration wheel bench docs format
+test: lint types unit wheel integration  ## everything a change must pass
+
+lint: venv  ## ruff, and the direction of imports
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/lint-imports
+
+types: venv  ## mypy, strict
+	$(VENV)/bin/mypy
+
+unit: venv  ## tests without clouds or servers; coverage of the pure core
+	$(PY) -m pytest -m "not lab and not e2e and not prefect" --cov --cov-report=term
+	$(PY) -m coverage report --include="$(CORE)" --fail-under=95
+
+wheel: venv  ## build the wheel, install it in an empty environment, try it there
+	$(PY) -m tests.wheel
+
+integration: lab  ## tests with the lab, with Prefect and from end to end
+	$(PY) -m pytest -m "lab or e2e or prefect"
+
+bench: lab  ## speed against its floors; writes build/bench.json
+	$(PY) -m bench
+
+format: venv  ## let ruff lay out the code
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format

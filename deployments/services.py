@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 
 from pydantic import ValidationError
 
-from pumphouse.cli.engine import encryption_key
+from pumphouse.cli.local import encryption_key
 from pumphouse.deployments import POOL, settings
 from pumphouse.deployments.processes import Process
 from pumphouse.deployments.settings import ServerOptions

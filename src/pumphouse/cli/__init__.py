@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(configuration.app, name="config")
 app.command("discover")(runs.discover)
+app.command("migrate")(runs.migrate)
 app.command("deploy")(deploying.deploy)
 
 

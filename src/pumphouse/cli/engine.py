@@ -1,15 +1,13 @@
 """
-Which Prefect a command works with: a server, or an ephemeral one of our own.
+Which Prefect a command works with: a server, or one of our own for the command's time.
 
 Prefect reads its settings when it is imported, so `use` runs before anything imports it.
 """
 
-import fcntl
 import os
-import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,36 +20,17 @@ HOME_VARIABLE = "PUMPHOUSE_PREFECT_HOME"
 USUAL_HOME = "~/.local/share/pumphouse/prefect"
 
 QUIET = {
-    "DO_NOT_TRACK": "1",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_LEVEL": "INFO",
-}
-
-EPHEMERAL = {
-    "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
-    # The first start creates the database; a busy machine needs longer than Prefect's 20 s.
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
-    # Nothing is scheduled or triggered in the minutes that this server lives.
-    "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
-    "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
-    "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
-    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
 }
 
 
 def quieten(environment: MutableMapping[str, str]) -> None:
     """Set what keeps Prefect silent on the terminal and off the outside network."""
+    environment["DO_NOT_TRACK"] = "1"
     if not environment.get("PUMPHOUSE_VERBOSE"):
         for name, value in QUIET.items():
             environment.setdefault(name, value)
-    environment["DO_NOT_TRACK"] = "1"
 
 
 def server_url() -> str | None:
@@ -64,39 +43,20 @@ def home() -> Path:
     return Path(os.environ.get(HOME_VARIABLE) or USUAL_HOME).expanduser()
 
 
-def encryption_key(folder: Path) -> str:
-    """Return the key that encrypts blocks in *folder*'s database; made once, mode 0600."""
-    path = folder / "encryption.key"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    key = fernet_key()
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(key + "\n")
-    return key
-
-
-def fernet_key() -> str:
-    """Return a new Fernet key: 32 random bytes in URL-safe base64."""
-    return urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii")
-
-
-@contextmanager
-def use(config: "Config | None", site: str | None) -> Iterator[str]:
+def use(config: "Config | None", site: str | None, needed: str) -> str:
     """
-    Make Prefect ready and yield the name of the site's block.
+    Make Prefect ready, import module *needed*, and return the name of the site's block.
 
     With a server in the environment its blocks are used as they were registered. Without
-    one, an ephemeral server starts in our own folder and gets the blocks of *config* first.
+    one, our own starts and gets the blocks of *config* first.
 
     Raises:
         ConfigError: There is neither a server nor a configuration.
+        ServerUnreachable: The server does not answer.
     """
     quieten(os.environ)
     if server_url():
-        yield site or (config.name if config else "default")
-        return
+        return site or (config.name if config else "default")
     if config is None:
         raise ConfigError(
             "config.yaml",
@@ -105,33 +65,15 @@ def use(config: "Config | None", site: str | None) -> Iterator[str]:
                 "PREFECT_API_URL to work with a server's blocks."
             ],
         )
-    with _alone(home()) as alone:
-        os.environ.update(EPHEMERAL)
-        os.environ["PREFECT_HOME"] = str(home())
-        os.environ["PREFECT_SERVER_ENCRYPTION_KEY"] = encryption_key(home())
-        from pumphouse.blocks.registration import register
+    from pumphouse.cli.local import LocalServer
 
-        register(config, free_slots=alone)
-        yield config.name
+    server = LocalServer(home())
+    import_module(needed)
+    from pumphouse.blocks.registration import register
 
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[bool]:
-    """
-    Mark *folder* as in use and yield whether no other process uses it.
-
-    A killed process leaves its concurrency slots taken in the database; who comes alone
-    may free them.
-    """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / "in-use.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            alone = True
-        except BlockingIOError:
-            fcntl.flock(file, fcntl.LOCK_SH)
-            alone = False
-        yield alone
+    server.wait()
+    register(config, free_slots=server.is_alone)
+    return config.name
 
 
 def require_server() -> None:

@@ -1,6 +1,7 @@
 """``pumphouse discover`` and ``pumphouse migrate``: the same flows, here or on the server."""
 
 import re
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,11 +10,12 @@ from rich.markup import escape
 from pumphouse.cli import engine, watch
 from pumphouse.cli.console import err, out, print_json, run_lines, table
 from pumphouse.cli.files import ConfigOption, load_if_any
-from pumphouse.errors import ConfigError
-from pumphouse.models import Clouds
+from pumphouse.errors import ConfigError, Refused
+from pumphouse.models import Clouds, Mover
 
 if TYPE_CHECKING:
     from pumphouse.flows.discover import Discovery
+    from pumphouse.flows.migrate import Migration
 
 SiteOption = Annotated[
     str | None,
@@ -44,19 +46,97 @@ def discover(
     as_json: JsonOption = False,
 ) -> None:
     """Read both clouds into tables, and report on them. Changes nothing."""
-    parameters = {"clouds": cloud.value, "max_age_minutes": minutes(max_age)}
+    age = minutes(max_age)
     if deployment:
+        parameters = {"clouds": cloud.value, "max_age_minutes": age}
         watch.run("discover/discover", _with_site(parameters, config, site), quiet)
         return
-    with engine.use(load_if_any(config), site) as name, engine.answering():
-        from pumphouse.flows.discover import discover as flow
+    name = engine.use(load_if_any(config), site, "pumphouse.flows.discover")
+    from pumphouse.flows.discover import discover as flow
 
-        with run_lines(quiet):
-            found = flow(**parameters, site=name)
+    with engine.answering(), run_lines(quiet):
+        found = flow(clouds=cloud, max_age_minutes=age, site=name)
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
     _print_discovery(found)
+
+
+def migrate(
+    project: Annotated[
+        list[str] | None, typer.Option(help="Name or id of a project to move whole. Repeatable.")
+    ] = None,
+    host: Annotated[
+        list[str] | None, typer.Option(help="Hypervisor whose servers move. Repeatable.")
+    ] = None,
+    server: Annotated[
+        list[str] | None, typer.Option(help="Name or id of a server. Repeatable.")
+    ] = None,
+    query: Annotated[
+        str, typer.Option(help='Servers by their columns: status == "ACTIVE" and ram_mib <= 2048')
+    ] = "",
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Name or id of a server that stays. Repeatable.")
+    ] = None,
+    mover: Annotated[
+        Mover | None, typer.Option(help="How root disks move. Else as config.yaml says.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do all the checks, and change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")] = False,
+    config: ConfigOption = None,
+    site: SiteOption = None,
+    deployment: DeploymentOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Move chosen servers, and everything that they depend on, to the target."""
+    chosen: dict[str, Any] = {
+        "projects": project or [],
+        "hosts": host or [],
+        "servers": server or [],
+        "query": query,
+        "exclude": exclude or [],
+        "mover": mover and mover.value,
+        "dry_run": dry_run,
+    }
+    _require_selection(chosen)
+    if not (dry_run or yes):
+        _confirm(chosen)
+    if deployment:
+        watch.run("migrate/migrate", _with_site(chosen, config, site), quiet)
+        return
+    name = engine.use(load_if_any(config), site, "pumphouse.flows.migrate")
+    from pumphouse.flows.migrate import migrate as flow
+
+    with engine.answering(), run_lines(quiet):
+        done = flow(**chosen, site=name)
+    if as_json:
+        print_json(done.model_dump(mode="json"))
+        return
+    _print_migration(done)
+
+
+def _require_selection(chosen: dict[str, Any]) -> None:
+    if not any(chosen[key] for key in ("projects", "hosts", "servers", "query")):
+        raise ConfigError(
+            "migrate", ["Nothing is chosen: give --project, --host, --server or --query."]
+        )
+
+
+def _confirm(chosen: dict[str, Any]) -> None:
+    """Ask a person at a terminal once; a script is taken at its word only with --yes."""
+    words = [
+        f"{key} {', '.join(value) if isinstance(value, list) else value}"
+        for key, value in chosen.items()
+        if value
+    ]
+    if not sys.stdin.isatty():
+        raise ConfigError("migrate", ["There is nobody to ask; give --yes, or --dry-run."])
+    question = f"Stop and move the servers of {'; '.join(words)}?"
+    if not typer.confirm(question, default=False, err=True):
+        raise Refused("The migration", ["You said no."])
 
 
 def minutes(age: str) -> int:
@@ -95,3 +175,20 @@ def _print_discovery(found: "Discovery") -> None:
         out.print(f"{role}: {escape(location)}", soft_wrap=True)
     out.print(f"report: {escape(found.report)}", soft_wrap=True)
     err.print(f"[dim]{found.calls} calls in {found.seconds:.1f} s[/]")
+
+
+def _print_migration(done: "Migration") -> None:
+    word = "Dry run" if done.dry_run else "Migration"
+    actions = ", ".join(f"{count} {action}" for action, count in done.actions.items() if count)
+    out.print(f"[bold]{word}[/] of {done.site}: {actions or 'nothing to do'}")
+    if done.downtimes_s:
+        listing = table("Downtime", "Server", "Seconds")
+        for server, seconds in done.downtimes_s.items():
+            listing.add_row(escape(server), f"{seconds:.1f}")
+        out.print(listing)
+    if not done.dry_run:
+        out.print(f"{done.done} done, {done.found} found done, {done.bytes:,} bytes copied")
+    out.print(f"files: {escape(done.location)}", soft_wrap=True)
+    if done.report:
+        out.print(f"report: {escape(done.report)}", soft_wrap=True)
+    err.print(f"[dim]{done.seconds:.1f} s[/]")

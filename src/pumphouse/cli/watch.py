@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 1.0
 LOG_PAGE = 200
+PREFECTS_OWN = re.compile(
+    "Beginning (sub)?flow run|Finished in state|Created task run|Downloading flow code"
+)
+"""What Prefect says about itself in a run's log."""
+
 STATES = {"COMPLETED": "done", "RUNNING": "running", "FAILED": "failed", "PENDING": "waiting"}
 
 
@@ -156,7 +161,8 @@ class Watch:
 
     def _print_line(self, line: Mapping[str, Any]) -> None:
         level = line["level"]
-        if level < (30 if self.quiet else 20):
+        ours = line["name"] in ("prefect.flow_runs", "prefect.task_runs")
+        if level < (30 if self.quiet or not ours or PREFECTS_OWN.match(line["message"]) else 20):
             return
         color = "red" if level >= 40 else "yellow" if level >= 30 else "default"
         first, _, rest = line["message"].partition("\n")
