@@ -1,0 +1,244 @@
+"""The tasks of a migration: read a cloud, make tiny things in batches, copy, cut over."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.concurrency.sync import concurrency
+
+from pumphouse.blocks.site import Site
+from pumphouse.bodies import Ids
+from pumphouse.estate import Estate
+from pumphouse.ledger import Entry, Status, entry
+from pumphouse.limits import copies_limit, cutovers_limit
+from pumphouse.models import Mover, Role
+from pumphouse.plan import Item
+from pumphouse.tasks import flavors, identity, images, keypairs, networks, ports, quotas, volumes
+from pumphouse.tasks import storage as stored
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.batches import Effect, do_batch
+from pumphouse.tasks.cutover import CutOver
+from pumphouse.tasks.discovery import AFTER_SERVERS, Job, order, read_and_store
+from pumphouse.tasks.owners import owner, sweep
+from pumphouse.tasks.progress import Progress
+from pumphouse.tasks.readers import CloudReader
+from pumphouse.tasks.storage import Folder
+
+READ = (
+    "domains", "projects", "users", "roles", "assignments", "quotas", "flavors", "keypairs",
+    "servers", "hypervisors", "images", "networks", "subnets", "routers", "ports",
+    "floating_ips", "security_groups", "security_group_rules", "volume_types", "volumes",
+)  # fmt: skip
+"""The tables that a migration looks at."""
+
+EFFECTS: dict[str, Effect] = {
+    **identity.EFFECTS,
+    **quotas.EFFECTS,
+    **flavors.EFFECTS,
+    **keypairs.EFFECTS,
+    **networks.EFFECTS,
+    **ports.EFFECTS,
+    "rules": networks.make_rules,
+}
+"""What makes one item of each kind that travels in batches."""
+
+
+@dataclass(frozen=True)
+class Slots:
+    """
+    How many copies and cut-overs run at once: in this process, and at the whole site.
+
+    Attributes:
+        is_shared: Whether the site's Prefect limits are asked too.
+    """
+
+    site: str
+    copies: threading.Semaphore
+    cutovers: threading.Semaphore
+    is_shared: bool
+
+    def copy(self) -> AbstractContextManager[None]:
+        """Return the slot of one image or volume, or of a server's disks."""
+        return self._both(self.copies, copies_limit(self.site))
+
+    def cutover(self) -> AbstractContextManager[None]:
+        """Return the slot of one server."""
+        return self._both(self.cutovers, cutovers_limit(self.site))
+
+    @contextmanager
+    def _both(self, here: threading.Semaphore, everywhere: str) -> Iterator[None]:
+        with here, concurrency(everywhere, strict=True) if self.is_shared else nullcontext():
+            yield
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every task of one migration shares. Not pickled: tasks run in threads."""
+
+    pair: Site
+    slots: Slots
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def open(self, stack: ExitStack, role: Role) -> Api:
+        """Open one of the two clouds until the end of *stack*."""
+        return stack.enter_context(Api(self.pair.cloud(role), role.value))
+
+
+@task(task_run_name="read the {role}", cache_policy=NO_CACHE)
+def read_cloud(pair: Site, role: Role, folder: Folder) -> str:
+    """
+    Store the tables that a migration looks at, and return where.
+
+    Nothing is taken over from an earlier inventory: a plan rests on what is there now.
+    """
+    with CloudReader(pair.cloud(role), role, pair.limits.api_calls) as reader:
+        for kinds in ([k for k in order(READ) if k not in AFTER_SERVERS], list(AFTER_SERVERS)):
+            jobs = [Job(role=role, kind=k, reader=reader, folder=folder) for k in kinds]
+            with ThreadPoolExecutor(pair.limits.api_calls) as pool:
+                list(pool.map(read_and_store, jobs))
+    return folder.location
+
+
+def estate(folder: Folder) -> Estate:
+    """Return what `read_cloud` stored."""
+    tables = {kind: stored.read_table(folder, kind) for kind in READ}
+    return Estate({kind: table for kind, table in tables.items() if table is not None})
+
+
+@task(task_run_name="clean up after killed runs", cache_policy=NO_CACHE)
+def clean_up(pair: Site, projects: dict[str, list[str]]) -> list[str]:
+    """Take back rights and credentials that a killed run left. Finds nothing the second time."""
+    with Api(pair.target, "target") as target:
+        done = sweep(target, projects)
+    for sentence in done:
+        get_run_logger().warning(sentence)
+    return done
+
+
+@task(task_run_name="copy {kind}", cache_policy=NO_CACHE)
+def copy_batch(
+    work: Work, kind: str, items: list[Item], ids: Ids, failed: frozenset[str]
+) -> list[Entry]:
+    """
+    Make all items of one kind; each is found again by its mark or its name.
+
+    One that fails is an entry, not an exception: the others go on.
+    """
+    with ExitStack() as stack:
+        target = work.open(stack, Role.TARGET)
+        entries = do_batch(target, items, EFFECTS[kind], ids, failed, work.stop)
+    for done in entries:
+        if done.status in (Status.FAILED, Status.LEFT):
+            get_run_logger().error("%s %s: %s", kind, done.name, done.message)
+    return entries
+
+
+@task(task_run_name="copy image {item.name}", cache_policy=NO_CACHE)
+def copy_image(work: Work, item: Item, ids: Ids) -> Entry:
+    """
+    Copy one image. A finished copy is found by its source id and not made twice.
+
+    Raises:
+        CopyFailed: It is not at the target.
+    """
+    show, clock = Progress(f"image {item.name}"), Clock()
+    with ExitStack() as stack:
+        stack.enter_context(work.slots.copy())
+        source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
+        target_id, checksum = images.copy_image(
+            source,
+            target,
+            item.row,
+            ids["projects"].get(item.row["owner_id"]),
+            lambda done, size: show("bytes", done, size),
+            work.stop,
+        )
+    return clock.entry(item, target_id, bytes=item.row["size_bytes"] or 0, checksum=checksum)
+
+
+@task(task_run_name="copy volume {item.name}", cache_policy=NO_CACHE)
+def copy_volume(work: Work, item: Item, ids: Ids) -> Entry:
+    """
+    Copy one volume that no server uses. A finished copy is found by its source id.
+
+    Raises:
+        CopyFailed, WaitFailed, RequestFailed: It is not at the target.
+    """
+    show, clock = Progress(f"volume {item.name}"), Clock()
+    project_id = ids["projects"][item.row["project_id"]]
+    user_id = ids["users"].get(item.row["user_id"], "")
+    with ExitStack() as stack:
+        stack.enter_context(work.slots.copy())
+        source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
+        acting, lost = stack.enter_context(owner(work.pair.target, target, user_id, project_id))
+        target_id, checksum, size = volumes.copy_volume(
+            source,
+            target,
+            acting,
+            item.row,
+            project_id,
+            work.pair.timeouts.volume_s,
+            lambda done, total: show("bytes", done, total),
+            work.stop,
+        )
+    return clock.entry(item, target_id, bytes=size, checksum=checksum, message=lost or item.reason)
+
+
+@task(task_run_name="cut over {item.name}", cache_policy=NO_CACHE)
+def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
+    """
+    Move one server. What an interrupted run left is found in the source server's metadata.
+
+    Raises:
+        CutOverFailed: It runs at the source as before, or the message says what does not.
+    """
+    show, clock, logger = Progress(f"server {item.name}"), Clock(), get_run_logger()
+    with ExitStack() as stack:
+        stack.enter_context(work.slots.cutover())
+        if item.mover is not Mover.REBUILD or item.row["attached"]:
+            # Taken before the stop: nobody waits for a slot while the server is down.
+            stack.enter_context(work.slots.copy())
+        source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
+        arrived = CutOver(
+            source=source,
+            target=target,
+            sign_in=lambda user, project: owner(work.pair.target, target, user, project),
+            item=item,
+            ids=ids,
+            timeouts=work.pair.timeouts,
+            parallel=work.pair.limits.copies,
+            log=logger.info,
+            told=show,
+            stop=work.stop,
+            on_step=lambda name: logger.info("%s: %s", item.label, name),
+        ).run()
+    return clock.entry(
+        item,
+        arrived.target_id,
+        bytes=arrived.bytes,
+        downtime_s=arrived.downtime_s,
+        checksum=" ".join(arrived.checksums),
+        message=arrived.lost or item.reason,
+    )
+
+
+class Clock:
+    """When one action began, and how long it has taken."""
+
+    def __init__(self) -> None:
+        self.started = datetime.now(UTC)
+        self._began = time.monotonic()
+
+    def entry(self, item: Item, target_id: str, **values: Any) -> Entry:
+        """Return the entry of an action that is done now."""
+        done = entry(item, Status.DONE, item.reason, target_id)
+        seconds = round(time.monotonic() - self._began, 3)
+        times = {"started_at": self.started, "seconds": seconds}
+        return done.model_copy(update={**times, **values})
