@@ -9,6 +9,7 @@ from lab.layout import EXTERNAL_NETWORK, VOLUME_TYPE, Lab
 from lab.probes import probe_cloud
 from tests.lab_tenants import Tenant
 
+pytest_plugins = ("tests.lab",)
 pytestmark = pytest.mark.lab
 
 
