@@ -19,8 +19,9 @@ def write_keystone(lab: Lab, cloud: Cloud) -> None:
             "fernet_tokens": {"key_repository": state / "fernet"},
             "fernet_receipts": {"key_repository": state / "fernet"},
             "credential": {"key_repository": state / "credential"},
-            # One process, so a cache in its memory is coherent.
-            "cache": {"enabled": True, "backend": "dogpile.cache.memory"},
+            # One process, so a cache in its memory is coherent. It must hold copies:
+            # Keystone changes what it got (decrypted EC2 credentials then fail with 500).
+            "cache": {"enabled": True, "backend": "dogpile.cache.memory_pickle"},
             # bcrypt's usual 12 rounds are 0.25 s of CPU for each login.
             "identity": {"password_hash_rounds": 4},
             "oslo_policy": policy(cloud),
