@@ -86,7 +86,7 @@ def discover(
         )
         _finish(manifest, site_folder, folder)
     report = write_report(folder, f"Inventory of {site}", clouds.roles)
-    publish(site, folder, clouds.roles, found, report)
+    publish(site, folder, clouds.roles, found, report, pair.storage.link)
     return _result(site, folder, found, report, monotonic() - began)
 
 

@@ -129,7 +129,9 @@ def migrate(
     if dry_run:
         return _result(site, folder, intended, [], began, True, "")
     entries = _carry_out(pair, site, intended, target)
-    report = publish_ledger(site, folder, intended, entries, monotonic() - began)
+    report = publish_ledger(
+        site, folder, intended, entries, monotonic() - began, pair.storage.link
+    )
     if failed := failures(entries):
         done = [e for e in entries if e.status in (Status.DONE, Status.FOUND)]
         raise MigrationIncomplete(failed, len(done), report)

@@ -1,6 +1,6 @@
 """Write what a migration will do and did: Parquet, an HTML report, and Prefect artifacts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -34,7 +34,12 @@ def publish_plan(site: str, folder: Folder, intended: Plan) -> str:
 
 
 def publish_ledger(
-    site: str, folder: Folder, intended: Plan, entries: Sequence[Entry], seconds: float
+    site: str,
+    folder: Folder,
+    intended: Plan,
+    entries: Sequence[Entry],
+    seconds: float,
+    address: Callable[[str], str],
 ) -> str:
     """Store the ledger and the report and show both; return where the report is."""
     table = ledger.table(entries)
@@ -47,9 +52,9 @@ def publish_ledger(
         key=f"{site}-ledger",
         description=f"What was done; all its columns are in {location}",
     )
-    url = f"file://{report}" if report.startswith("/") else report
+    url = address(report)
     create_link_artifact(url, link_text=report, key=f"{site}-migration-report")
-    create_markdown_artifact(migration.markdown(table, report), key=f"{site}-migration")
+    create_markdown_artifact(migration.markdown(table, url), key=f"{site}-migration")
     return report
 
 

@@ -1,6 +1,6 @@
 """Show what a discovery found in Prefect's UI, as artifacts that link to each other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from prefect.artifacts import (
     create_link_artifact,
@@ -13,12 +13,20 @@ from pumphouse.reports import summary
 from pumphouse.tasks import storage
 from pumphouse.tasks.storage import Folder, StoredTable
 
+Address = Callable[[str], str]
+"""Says under which address a browser opens a location: `Storage.link` of the site."""
+
 PAGE_OF_KEY = "/artifacts/key/{}"
 """Where Prefect's UI shows an artifact by its key."""
 
 
 def publish(
-    site: str, folder: Folder, roles: Sequence[Role], found: Sequence[StoredTable], report: str
+    site: str,
+    folder: Folder,
+    roles: Sequence[Role],
+    found: Sequence[StoredTable],
+    report: str,
+    address: Address,
 ) -> None:
     """Write the artifacts of one discovery: a page, a link, and two tables for each cloud."""
     keys = {}
@@ -37,9 +45,11 @@ def publish(
         )
         keys[role] = (tables_key, services_key)
     create_link_artifact(
-        _url(report), link_text=report, key=f"{site}-report", description="Report with plots"
+        address(report), link_text=report, key=f"{site}-report", description="Report with plots"
     )
-    create_markdown_artifact(_page(site, folder, found, report, keys), key=f"{site}-inventory")
+    create_markdown_artifact(
+        _page(site, folder, found, report, address(report), keys), key=f"{site}-inventory"
+    )
 
 
 def _line(table: StoredTable) -> dict[str, object]:
@@ -53,21 +63,18 @@ def _line(table: StoredTable) -> dict[str, object]:
     }
 
 
-def _url(location: str) -> str:
-    return f"file://{location}" if location.startswith("/") else location
-
-
 def _page(
     site: str,
     folder: Folder,
     found: Sequence[StoredTable],
     report: str,
+    url: str,
     keys: dict[Role, tuple[str, str]],
 ) -> str:
     head = [
         f"# Inventory of {site}",
         "",
-        f"Report with plots: [{report}]({_url(report)}) · tables: `{folder.location}`",
+        f"Report with plots: [{report}]({url}) · tables: `{folder.location}`",
         "",
         "| cloud | tables | rows | calls | failed | more |",
         "|---|--:|--:|--:|--:|---|",

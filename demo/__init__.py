@@ -1,0 +1,1 @@
+"""The product on two real clouds of this machine, from nothing to migrated servers."""

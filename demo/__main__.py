@@ -1,0 +1,149 @@
+"""``python -m demo up|down``: what ``make demo`` and ``make demo-down`` run."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.rule import Rule
+
+from demo import views
+from lab.layout import Lab
+from lab.packages import missing_packages
+from lab.settings import load_lab
+from pumphouse.deployments.processes import Process
+from pumphouse.deployments.services import Services, options
+from pumphouse.errors import PumphouseError
+
+FOLDER = Path(".pumphouse").absolute()
+CONFIG = FOLDER / "config.yaml"
+STORAGE = FOLDER / "storage"
+FILES_PORT = int(os.environ.get("PUMPHOUSE_FILES_PORT", "4280"))
+PROJECT = "acme"
+SITE = "demo"
+
+console = Console(highlight=False)
+began = time.monotonic()
+
+
+def main() -> int:
+    """Run one command; return an exit code as the command line does."""
+    parser = argparse.ArgumentParser(prog="python -m demo")
+    parser.add_argument("action", choices=("up", "down"))
+    action = parser.parse_args().action
+    try:
+        return {"up": up, "down": down}[action]()
+    except subprocess.CalledProcessError as failed:
+        console.print(f"[red]{' '.join(map(str, failed.cmd))} ended with {failed.returncode}.[/]")
+        return failed.returncode
+    except PumphouseError as error:
+        console.print(f"[red]{error}[/]")
+        return error.exit_code
+
+
+def up() -> int:
+    """Start everything, discover, migrate, and show what happened."""
+    FOLDER.mkdir(exist_ok=True, mode=0o700)
+    _say_what_needs_root()
+    lab = _start_lab()
+    _title("Prefect")
+    services = Services(FOLDER, options(os.environ))
+    services.start_server()
+    environment = os.environ | services.client_environment()
+    _write_config(lab)
+    _files().start(_serve_files(), dict(os.environ))
+    _pumphouse(environment, "config", "check")
+    _pumphouse(environment, "config", "register")
+    _pumphouse(environment, "deploy")
+    services.start_worker()
+    _title("Discover both clouds")
+    _pumphouse(environment, "discover", "--deployment")
+    before = views.look(CONFIG, PROJECT)
+    _title(f"Migrate project {PROJECT}")
+    _pumphouse(environment, "migrate", "--project", PROJECT, "--deployment", "--yes")
+    _title("Result")
+    after = views.look(CONFIG, PROJECT)
+    views.show(console, PROJECT, before, after, views.downtimes(STORAGE))
+    _print_addresses(services)
+    return 0
+
+
+def down() -> int:
+    """Stop everything that `up` started; what it wrote stays."""
+    services = Services(FOLDER, options(os.environ))
+    for process in (services.worker, services.server, _files()):
+        word = "stopped" if process.stop() else "was not running"
+        console.print(f"{process.name} {word}.")
+    _run(sys.executable, "-m", "lab", "down")
+    return 0
+
+
+def _title(text: str) -> None:
+    console.print()
+    console.print(Rule(f"{text}  [dim]{time.monotonic() - began:.0f} s[/]", align="left"))
+
+
+def _say_what_needs_root() -> None:
+    _title("Two clouds")
+    console.print("The lab needs root: it bind-mounts folders below its own directory", end="")
+    missing = missing_packages()
+    console.print(f", and apt installs {', '.join(missing)}." if missing else ".")
+    console.print(f"Everything else is written to {FOLDER} and the lab's directory.")
+
+
+def _start_lab() -> Lab:
+    _run(sys.executable, "-m", "lab", "up", "--size", "small")
+    lab = load_lab()
+    if not views.has_project(lab.clouds_file, PROJECT):
+        _run(sys.executable, "-m", "lab", "populate", "--size", "small")
+    return lab
+
+
+def _write_config(lab: Lab) -> None:
+    CONFIG.write_text(
+        f"name: {SITE}\n"
+        f"source: {{entry: source, clouds_yaml: {lab.clouds_file}}}\n"
+        f"target: {{entry: target, clouds_yaml: {lab.clouds_file}}}\n"
+        f"storage: {{url: {STORAGE}, web_url: 'http://127.0.0.1:{FILES_PORT}'}}\n"
+        # The servers of the demo look at their ports only: no system answers a shutdown.
+        "timeouts: {server_stop_s: 60}\n"
+    )
+
+
+def _files() -> Process:
+    return Process(FOLDER, "files")
+
+
+def _serve_files() -> list[str]:
+    STORAGE.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "http.server", str(FILES_PORT)]
+    return [*command, "--bind", "127.0.0.1", "--directory", str(STORAGE)]
+
+
+def _pumphouse(environment: dict[str, str], *words: str) -> None:
+    command = str(Path(sys.executable).parent / "pumphouse")
+    console.print(f"[dim]$ pumphouse {' '.join(words)}[/]")
+    subprocess.run(
+        [command, *words], check=True, env=environment | {"PUMPHOUSE_CONFIG": str(CONFIG)}
+    )
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True)
+
+
+def _print_addresses(services: Services) -> None:
+    url = services.options.url
+    console.print(f"Runs       {url}/runs")
+    console.print(f"Artifacts  {url}/artifacts")
+    for name, page in views.reports(STORAGE).items():
+        console.print(f"{name:10} http://127.0.0.1:{FILES_PORT}/{page}", soft_wrap=True)
+    console.print(f"\nDone in {time.monotonic() - began:.0f} s. It stays up until: make demo-down")
+    console.print(f"To go on by hand: source {FOLDER}/env && export PUMPHOUSE_CONFIG={CONFIG}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
