@@ -76,7 +76,7 @@ def markdown(ledger: pd.DataFrame, report: str) -> str:
     lines = [
         "# Migration",
         "",
-        f"Report: `{report}`",
+        f"Report: [{report}]({report})",
         "",
         "| server | project | status | downtime (s) | MiB | seconds |",
         "|---|---|---|--:|--:|--:|",
