@@ -43,18 +43,6 @@ def files(inventory: Inventory, form: Format) -> Mapping[str, str]:
     }
 
 
-def known(kind: str) -> str:
-    """
-    Return *kind* if it is a table.
-
-    Raises:
-        ConfigError: It is none; names those that there are.
-    """
-    if kind not in SCHEMAS:
-        raise ConfigError(f"table {kind!r}", [f"It is not known. Tables: {', '.join(SCHEMAS)}."])
-    return kind
-
-
 def columns(kind: str, table: pd.DataFrame, wanted: str) -> pd.DataFrame:
     """
     Return the columns *wanted*, comma-separated, in that order; all when it is empty.

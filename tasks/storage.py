@@ -211,7 +211,7 @@ def manifests(storage_url: str, site: str) -> list[tuple[str, Manifest]]:
     site_folder = inventories(storage_url, site)
     found = []
     for name in site_folder.names():
-        for role in Role:
+        for role in Role if not name.endswith(".json") else ():
             manifest = read_manifest(site_folder / name / role.value)
             if manifest is not None:
                 found.append((name, manifest))

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pumphouse.errors import ConfigError
+
 Dtype = Literal["str", "int", "float", "bool", "time", "json"]
 
 PANDAS_DTYPES: dict[Dtype, str] = {
@@ -733,3 +735,15 @@ SCHEMAS: dict[str, Schema] = {
         ),
     )
 }
+
+
+def schema_of(kind: str) -> Schema:
+    """
+    Return the schema of the table *kind*.
+
+    Raises:
+        ConfigError: There is none; names those that there are.
+    """
+    if kind not in SCHEMAS:
+        raise ConfigError(f"table {kind!r}", [f"It is not known. Tables: {', '.join(SCHEMAS)}."])
+    return SCHEMAS[kind]

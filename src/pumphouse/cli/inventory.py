@@ -40,16 +40,14 @@ def tables_(
     ] = None,
 ) -> None:
     """Show which tables there are, or what columns one has."""
-    from pumphouse.schemas import SCHEMAS
+    from pumphouse.schemas import SCHEMAS, schema_of
 
     if kind is None:
         shown = new_table("Tables", "table", "service", "one row is")
         for schema in SCHEMAS.values():
             shown.add_row(schema.kind, schema.service, schema.row)
     else:
-        from pumphouse.reports.tables import known
-
-        schema = SCHEMAS[known(kind)]
+        schema = schema_of(kind)
         shown = new_table(f"{kind}: one row is {schema.row}", "column", "type", "meaning")
         for column in schema.columns:
             shown.add_row(column.name, column.dtype, column.doc)
@@ -101,8 +99,9 @@ def query(
     """Show the rows of a table for which a condition holds."""
     from pumphouse import expressions
     from pumphouse.reports import tables
+    from pumphouse.schemas import schema_of
 
-    tables.known(kind)
+    schema_of(kind)
     found = expressions.selected(condition, _inventory(config, cloud, at, [kind])[kind], kind)
     if form == "table":
         return _print(kind, tables.columns(kind, found, columns), limit)
