@@ -88,7 +88,7 @@ class Services:
             NotReady: It ended or did not answer; its log is quoted.
         """
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._write_environment()
+        self.write_environment()
         chosen = settings.server(self.options, encryption_key(self.folder))
         if not self.server.pid and self._answers():
             reason = f"something else already answers at {self.options.url}; set PUMPHOUSE_PORT."
@@ -118,7 +118,7 @@ class Services:
         path = f"{Path(sys.executable).parent}{os.pathsep}{own.get('PATH', '')}"
         return {**own, "PATH": path, "PREFECT_HOME": str(self.home), **chosen}
 
-    def _write_environment(self) -> None:
+    def write_environment(self) -> None:
         """Write ``env``, to be sourced by a shell, and a profile for Prefect's own command."""
         variables = self.client_environment()
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]

@@ -1,0 +1,163 @@
+"""The configuration: what it accepts, and how it says no."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from pumphouse.config import Config, Storage, cloud_block, parse
+from pumphouse.errors import ConfigError
+from pumphouse.models import Mover, Role
+
+SAMPLE = Path(__file__).parent.parent / "samples" / "config.yaml"
+SHORT = "source: {entry: old}\ntarget: {entry: new}\n"
+
+
+def problems(text: str, **environment: str) -> list[str]:
+    """Return what is wrong with *text*."""
+    with pytest.raises(ConfigError) as caught:
+        parse(text, environment, "my.yaml")
+    assert caught.value.origin == "my.yaml"
+    return caught.value.problems
+
+
+def keys(model: type[BaseModel], path: str = "") -> list[str]:
+    """Return every key of *model*, nested ones with dots."""
+    found = []
+    for name, field in model.model_fields.items():
+        found.append(f"{path}{name}")
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found += keys(kind, f"{path}{name}.")
+    return found
+
+
+def test_two_entries_are_enough() -> None:
+    """Everything but the clouds has a default."""
+    config = parse(SHORT, {})
+
+    assert config.name == "default"
+    assert (config.source.entry, config.target.entry) == ("old", "new")
+    assert Mover.IMAGE is config.migrate.mover
+
+
+def test_the_sample_is_valid() -> None:
+    """What we tell people to copy works."""
+    config = parse(SAMPLE.read_text(), {"TARGET_PASSWORD": "secret"})
+
+    assert config.target.password is not None
+    assert config.target.password.get_secret_value() == "secret"
+
+
+def test_the_sample_shows_every_key() -> None:
+    """A key that is not in the sample does not exist for an operator."""
+    text = SAMPLE.read_text()
+    of_either_cloud = re.compile(r"^(source|target)\.")
+    names = {of_either_cloud.sub("", key).rpartition(".")[2] for key in keys(Config)}
+
+    assert [n for n in sorted(names) if not re.search(rf"^[ #]*{n}:", text, re.M)] == []
+
+
+def test_the_sample_gives_the_defaults() -> None:
+    """A reader learns the defaults from the sample."""
+    config = parse(SAMPLE.read_text(), {"TARGET_PASSWORD": "secret"})
+    short = parse(SHORT, {})
+
+    assert short.limits == config.limits
+    assert short.timeouts == config.timeouts
+    assert short.migrate == config.migrate
+    assert short.storage.url == config.storage.url
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [", "It is not valid YAML: line 1, column 5"),
+        ("- a\n", "It must be a mapping with the keys source and target."),
+        ("source: {entry: a}\n", "target is required."),
+        (SHORT + "limits: {copies: many}\n", "limits.copies: Input should be a valid integer"),
+        (SHORT + "limits: {copies: 0}\n", "greater than or equal to 1"),
+        (SHORT + "fuel: {url: x}\n", "fuel is reserved for a later release"),
+        (SHORT + "storage: {web_url: x}\n", "storage.web_url: "),
+        ("source: {}\ntarget: {entry: b}\n", "source: give either entry"),
+        ("source: {auth_url: 'http://k'}\ntarget: {entry: b}\n", "username, password and proj"),
+        ("source: {entry: 7}\ntarget: {entry: b}\n", "put the number in quotes"),
+        (SHORT + "migrate: {mover: rbd}\n", "'auto', 'image' or 'rebuild'"),
+    ],
+)
+def test_a_mistake_gets_one_sentence(text: str, said: str) -> None:
+    """Key and what is allowed, in one sentence."""
+    found = problems(text)
+
+    assert len(found) == 1
+    assert said in found[0]
+
+
+def test_an_unknown_key_is_answered_with_the_known_ones() -> None:
+    """A typo is shown with what was probably meant."""
+    found = problems("source: {entyr: a}\ntarget: {entry: b}\nlimit: {}\n")
+
+    assert any("limit is not a known key; did you mean limits?" in text for text in found)
+    typo = next(text for text in found if text.startswith("source.entyr"))
+    assert "did you mean entry?" in typo
+    assert "auth_url" in typo
+
+
+def test_all_problems_come_at_once() -> None:
+    """The operator fixes everything in one round."""
+    assert len(problems(SHORT + "limits: {copies: 0, cutovers: 0, api_calls: 99}\n")) == 3
+
+
+def test_an_unset_reference_is_named() -> None:
+    """Not an empty password, but the variable to export."""
+    text = "source: {entry: '${NOT_SET}'}\ntarget: {entry: [x, '${NEITHER}']}\n"
+
+    assert problems(text) == [
+        "source.entry refers to ${NOT_SET}, which is not set; export NOT_SET.",
+        "target.entry[1] refers to ${NEITHER}, which is not set; export NEITHER.",
+    ]
+
+
+def test_no_message_shows_a_secret() -> None:
+    """A wrong value may be a password: messages never repeat values."""
+    text = (
+        "source: {auth_url: 'http://k', username: u, password: [hunter2], project_name: p}\n"
+        "target: {entry: b, passwort: hunter2}\n"
+    )
+
+    assert "hunter2" not in " ".join(problems(text))
+
+
+def test_printing_hides_secrets() -> None:
+    """A configuration in a log is harmless."""
+    text = "source: {auth_url: 'http://k', username: u, password: hunter2, project_name: p}\n"
+    config = parse(text + "target: {entry: b}\n", {})
+
+    assert "hunter2" not in repr(config)
+    assert "hunter2" not in config.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("storage", "location", "address"),
+    [
+        ({}, "/data/a.html", "file:///data/a.html"),
+        ({}, "s3://b/a.html", "s3://b/a.html"),
+        (
+            {"url": "/data", "web_url": "https://r.example/p/"},
+            "/data/runs/a.html",
+            "https://r.example/p/runs/a.html",
+        ),
+        ({"url": "/data", "web_url": "https://r.example"}, "/else/a", "file:///else/a"),
+        ({"url": "s3://b/p", "web_url": "https://r.example"}, "s3://b/p/a", "https://r.example/a"),
+    ],
+)
+def test_a_report_has_an_address(storage: dict[str, Any], location: str, address: str) -> None:
+    """Where a web server shows the folder, links go there."""
+    assert address == Storage(**storage).link(location)
+
+
+def test_blocks_are_named_after_the_site() -> None:
+    """One server may hold several sites."""
+    assert [cloud_block("x", role) for role in Role] == ["x-source", "x-target"]
