@@ -1,12 +1,13 @@
 """Read everything that the clouds hold into tables, and report on it."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import timedelta
 from time import monotonic
 from typing import Any, cast
 
 from prefect import allow_failure, flow, get_run_logger, runtime
+from prefect.concurrency.sync import concurrency
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
@@ -69,6 +70,8 @@ def discover(
         }
         # Both addresses first: a wrong entry of clouds.yaml ends the run before it begins.
         addresses = {role: reader.address() for role, reader in readers.items()}
+        for role in clouds.roles:
+            stack.enter_context(_all_slots(site, role, pair.limits.api_calls))
         age = timedelta(minutes=max_age_minutes)
         reused = [
             storage.reuse(source, table, folder / role.value)
@@ -90,6 +93,17 @@ def discover(
     return _result(site, folder, found, report, monotonic() - began)
 
 
+def _all_slots(site: str, role: Role, calls: int) -> AbstractContextManager[Any]:
+    """
+    Hold the cloud's API slots while it is read; none outside a deployment.
+
+    All at once, and not one for each table: 78 times asking took ten times as long as reading.
+    """
+    if not runtime.deployment.id:
+        return nullcontext()
+    return concurrency(api_limit(site, role), occupy=calls, strict=True)
+
+
 def _extract(
     site: str,
     folder: Folder,
@@ -98,7 +112,6 @@ def _extract(
 ) -> list[StoredTable]:
     """Read the tables that are not *reused*, the clouds side by side; a failed one says why."""
     known = {(table.role, table.kind) for table in reused}
-    deployed = bool(runtime.deployment.id)
 
     def jobs(kinds: Sequence[str]) -> list[Job]:
         return [
@@ -107,7 +120,6 @@ def _extract(
                 kind=kind,
                 reader=reader,
                 folder=folder / role.value,
-                global_limit=api_limit(site, role) if deployed else "",
             )
             for kind in kinds
             for role, reader in readers.items()

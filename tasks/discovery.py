@@ -1,7 +1,6 @@
 """The tasks of a discovery: read one table of one cloud, and write the report."""
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.concurrency.sync import concurrency
 
 from pumphouse import tables
 from pumphouse.errors import CloudUnreachable, MissingRights
@@ -35,21 +33,9 @@ class Job:
     kind: str
     reader: CloudReader
     folder: Folder
-    global_limit: str = ""
 
     def __str__(self) -> str:
         return f"{self.role.value} {self.kind}"
-
-    def slot(self) -> AbstractContextManager[Any]:
-        """
-        Return the site-wide slot to hold while reading; none outside a deployment.
-
-        It is asked for once a table: at 50 ms of the server's time a piece, once a call
-        would cost more than the calls.
-        """
-        if not self.global_limit:
-            return nullcontext()
-        return concurrency(self.global_limit, strict=True)
 
 
 def order(kinds: Iterable[str]) -> list[str]:
@@ -81,7 +67,7 @@ def extract(job: Job) -> StoredTable:
     Raises:
         CloudUnreachable, MissingRights, RequestFailed: As `Api.call`.
     """
-    with job.reader.tables, job.slot():
+    with job.reader.tables:
         return read_and_store(job)
 
 
