@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -246,7 +247,8 @@ class CutOver:
                 job()
             return
         with ThreadPoolExecutor(min(self.parallel, len(jobs))) as pool:
-            results = [pool.submit(job) for job in jobs]
+            # With the context of this task, so that progress is shown as this task's.
+            results = [pool.submit(copy_context().run, job) for job in jobs]
         for result in results:
             result.result()
 
@@ -446,6 +448,8 @@ class CutOver:
 
     def undo_move(self) -> None:
         """Delete what was copied."""
+        for volume in self.row["attached"]:
+            volumes.set_in_use(self.source, volume["id"])
         self._delete_copies()
 
     def _delete_copies(self) -> None:

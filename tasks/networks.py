@@ -7,6 +7,7 @@ from pumphouse import bodies
 from pumphouse.bodies import Ids
 from pumphouse.comparison import rule_key
 from pumphouse.errors import RequestFailed
+from pumphouse.models import SOURCE_ID
 from pumphouse.plan import Item
 from pumphouse.rows_network import security_group_rule
 from pumphouse.tables import Row
@@ -18,29 +19,49 @@ def create(api: Api, path: str, key: str, body: dict[str, Any]) -> str:
     """
     Create one of Neutron's resources with its tags and return its id.
 
-    A Neutron that takes no tags in a create gets them at once after it.
+    Neutron takes tags only after the create. Until then the description is the mark, so that
+    a run that is killed between the two calls leaves nothing that the next one cannot find.
     """
     tags = body.get("tags", [])
-    try:
-        answer = api.call("POST", "network", f"/{path}", json={key: body})
-        return str(answer.json()[key]["id"])
-    except RequestFailed as failed:
-        if failed.status != 400 or "tags" not in failed.reason:
-            raise
+    marked = [t for t in tags if t.startswith(SOURCE_ID)]
     plain = {name: value for name, value in body.items() if name != "tags"}
+    if marked:
+        plain["description"] = marked[0]
     made = api.call("POST", "network", f"/{path}", json={key: plain}).json()[key]
-    api.call("PUT", "network", f"/{path}/{made['id']}/tags", json={"tags": tags}, retry=True)
+    if marked:
+        _mark(api, path, key, made["id"], body)
     return str(made["id"])
+
+
+def finish(api: Api, path: str, key: str, id_: str, body: dict[str, Any]) -> str:
+    """Give a resource its tags and description, if a killed run left it without."""
+    found = api.get("network", f"/{path}/{id_}")[key]
+    if (found.get("description") or "").startswith(SOURCE_ID):
+        _mark(api, path, key, id_, body)
+    return id_
+
+
+def _mark(api: Api, path: str, key: str, id_: str, body: dict[str, Any]) -> None:
+    api.call("PUT", "network", f"/{path}/{id_}/tags", json={"tags": body["tags"]}, retry=True)
+    described = {key: {"description": body.get("description") or ""}}
+    api.call("PUT", "network", f"/{path}/{id_}", json=described, retry=True)
+
+
+def make(api: Api, item: Item, path: str, key: str, body: dict[str, Any]) -> str:
+    """Create a resource, or finish the one that an interrupted run began."""
+    if item.target_id:
+        return finish(api, path, key, item.target_id, body)
+    return create(api, path, key, body)
 
 
 def make_network(api: Api, item: Item, ids: Ids) -> str:
     """Create a network; its mark goes with it, so it is found by the next run."""
-    return create(api, "networks", "network", bodies.network(item.row, ids))
+    return make(api, item, "networks", "network", bodies.network(item.row, ids))
 
 
 def make_subnet(api: Api, item: Item, ids: Ids) -> str:
     """Create a subnet with the same CIDR, pools and gateway."""
-    return create(api, "subnets", "subnet", bodies.subnet(item.row, ids))
+    return make(api, item, "subnets", "subnet", bodies.subnet(item.row, ids))
 
 
 def make_security_group(api: Api, item: Item, ids: Ids) -> str:
@@ -49,10 +70,8 @@ def make_security_group(api: Api, item: Item, ids: Ids) -> str:
 
     Every project has a group ``default`` from its beginning, which is taken.
     """
-    if item.target_id:
-        return item.target_id
     row = item.row
-    if row["name"] == "default":
+    if row["name"] == "default" and not item.target_id:
         project = ids["projects"][row["project_id"]]
         found = api.list(
             "network",
@@ -62,7 +81,8 @@ def make_security_group(api: Api, item: Item, ids: Ids) -> str:
         )
         if found:
             return str(found[0]["id"])
-    return create(api, "security-groups", "security_group", bodies.security_group(row, ids))
+    body = bodies.security_group(row, ids)
+    return make(api, item, "security-groups", "security_group", body)
 
 
 def make_rules(api: Api, item: Item, ids: Ids) -> str:
@@ -115,7 +135,7 @@ def _translated(rule: Row, ids: Ids) -> Hashable:
 def make_router(api: Api, item: Item, ids: Ids) -> str:
     """Create a router, or complete one: its interfaces with their addresses, then its routes."""
     row = item.row
-    router_id = item.target_id or create(api, "routers", "router", bodies.router(row, ids))
+    router_id = make(api, item, "routers", "router", bodies.router(row, ids))
     ports = api.list("network", "/ports", "ports", params={"device_id": router_id})
     have = {f["ip_address"] for port in ports for f in port["fixed_ips"]}
     gateways = {s["gateway_ip"]: s["id"] for s in _subnets(api, row, ids)}

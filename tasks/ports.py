@@ -8,17 +8,17 @@ from pumphouse.bodies import Ids
 from pumphouse.plan import Item
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import Effect
-from pumphouse.tasks.networks import create
+from pumphouse.tasks.networks import make
 
 
 def make_port(api: Api, item: Item, ids: Ids) -> str:
     """Create a server's port: same MAC and addresses, down until its server has arrived."""
-    return create(api, "ports", "port", bodies.port(item.row, ids))
+    return make(api, item, "ports", "port", bodies.port(item.row, ids))
 
 
 def make_floating_ip(api: Api, item: Item, ids: Ids) -> str:
     """Reserve the same address at the target, bound to nothing yet."""
-    return create(api, "floatingips", "floatingip", bodies.floating_ip(item.row, ids))
+    return make(api, item, "floatingips", "floatingip", bodies.floating_ip(item.row, ids))
 
 
 def read_port(api: Api, port_id: str) -> dict[str, Any]:

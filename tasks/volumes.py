@@ -14,9 +14,6 @@ from pumphouse.tasks.images import copy_image, delete_copies, delete_image, read
 from pumphouse.tasks.streams import Progress
 from pumphouse.tasks.waiting import NEVER, poll
 
-TEMPORARY = "pumphouse:temporary"
-"""Marks what we make on the way and delete: metadata key and image property, with the id."""
-
 
 def read_volume(api: Api, volume_id: str) -> dict[str, Any]:
     """Return a volume as Cinder gives it."""
@@ -90,8 +87,8 @@ def copy_volume(
 
     owner: Acts at the target as the volume's owner, in the project *project_id*.
 
-    A finished copy is found by its source id, an unfinished one deleted. Temporary images and
-    clones are deleted at both ends, those that an earlier run left too.
+    A finished copy is found by its source id, an unfinished one deleted. Temporary images are
+    deleted at both ends, those that an earlier run left too.
 
     Raises:
         CopyFailed, WaitFailed, RequestFailed: It is not there; nothing new is left of it.
@@ -113,26 +110,39 @@ def copy_volume(
     finally:
         delete_copies(target, mark)
         delete_image(source, image_id)
-        _delete_clones(source, volume["id"], timeout_s)
 
 
 def upload(source: Api, volume: Row, timeout_s: float, stop: threading.Event = NEVER) -> str:
     """
     Upload *volume* to an image of its own cloud and return that image's id.
 
-    A volume that is attached is uploaded by force, or, where Cinder forbids that, cloned and
-    the clone is uploaded. Its server is stopped, so the bytes do not change.
+    A volume that is attached is uploaded by force. Where Cinder does not allow that
+    (`enable_force_upload`), its status is set to available first, and Cinder sets it back to
+    in-use when the upload ends. Its server is stopped and locked, so its bytes do not change;
+    its attachment stays, so it can neither be deleted nor attached elsewhere.
     """
     for left in _temporary_images(source, volume["id"]):
         delete_image(source, left)
-    state = read_volume(source, volume["id"])["status"]
+    if read_volume(source, volume["id"])["status"] != "in-use":
+        return _upload(source, volume, False, timeout_s, stop)
     try:
-        return _upload(source, volume["id"], volume, state == "in-use", timeout_s, stop)
+        return _upload(source, volume, True, timeout_s, stop)
     except RequestFailed as refused:
-        if state != "in-use" or refused.status not in (400, 403):
+        if refused.status not in (400, 403):
             raise
-    clone = _clone(source, volume, timeout_s, stop)
-    return _upload(source, clone, volume, False, timeout_s, stop)
+    _act(source, volume["id"], "os-reset_status", status="available")
+    try:
+        return _upload(source, volume, False, timeout_s, stop)
+    except Exception:
+        set_in_use(source, volume["id"])
+        raise
+
+
+def set_in_use(api: Api, volume_id: str) -> None:
+    """Set an attached volume back to in-use, if an upload that was cut short left it available."""
+    volume = read_volume(api, volume_id)
+    if volume["status"] == "available" and volume["attachments"]:
+        _act(api, volume_id, "os-reset_status", status="in-use")
 
 
 def _temporary_images(api: Api, volume_id: str) -> list[str]:
@@ -145,19 +155,18 @@ def temporary_name(source_id: str) -> str:
     return f"pumphouse-temporary-{source_id}"
 
 
-def _upload(
-    source: Api, volume_id: str, volume: Row, force: bool, timeout_s: float, stop: threading.Event
-) -> str:
+def _upload(source: Api, volume: Row, force: bool, timeout_s: float, stop: threading.Event) -> str:
     request = {
         "image_name": temporary_name(volume["id"]),
-        "disk_format": "raw",
+        # qcow2 leaves out what was never written: on most volumes that is most of it.
+        "disk_format": "qcow2",
         "container_format": "bare",
         "force": force,
     }
     answer = source.call(
         "POST",
         "block-storage",
-        f"/volumes/{volume_id}/action",
+        f"/volumes/{volume['id']}/action",
         json={"os-volume_upload_image": request},
     ).json()
     image_id: str = answer["os-volume_upload_image"]["image_id"]
@@ -172,7 +181,7 @@ def _upload(
         poll(what, lambda: read_image(source, image_id), active, timeout_s, stop)
         poll(
             what,
-            lambda: read_volume(source, volume_id),
+            lambda: read_volume(source, volume["id"]),
             lambda v: v["status"] in ("available", "in-use"),
             timeout_s,
             stop,
@@ -181,31 +190,6 @@ def _upload(
         delete_image(source, image_id)
         raise
     return image_id
-
-
-def _clone(source: Api, volume: Row, timeout_s: float, stop: threading.Event) -> str:
-    _delete_clones(source, volume["id"], timeout_s)
-    body = {
-        "name": temporary_name(volume["id"]),
-        "source_volid": volume["id"],
-        "size": volume["size_gib"],
-        "metadata": {TEMPORARY: volume["id"]},
-    }
-    made = source.call("POST", "block-storage", "/volumes", json={"volume": body}).json()["volume"]
-    what = f"a clone of volume {volume['name']} ({volume['id']})"
-    poll(what, lambda: read_volume(source, made["id"]), _becomes("available"), timeout_s, stop)
-    return str(made["id"])
-
-
-def _delete_clones(source: Api, volume_id: str, timeout_s: float) -> None:
-    for raw in source.list(
-        "block-storage",
-        "/volumes/detail",
-        "volumes",
-        params={"all_tenants": 1, "name": temporary_name(volume_id)},
-    ):
-        if (raw.get("metadata") or {}).get(TEMPORARY) == volume_id:
-            delete_volume(source, raw["id"], timeout_s)
 
 
 def _create(

@@ -58,7 +58,14 @@ def mark(row: Row) -> str | None:
     for tag in row.get("tags") or []:
         if tag.startswith(f"{SOURCE_ID}="):
             return str(tag.partition("=")[2])
+    if is_unfinished(row):
+        return str(row["description"].partition("=")[2])
     return None
+
+
+def is_unfinished(row: Row) -> bool:
+    """Tell whether a copy still has the mark in its description: its making was cut short."""
+    return (row.get("description") or "").startswith(f"{SOURCE_ID}=")
 
 
 def _nothing(row: Row, estate: Estate) -> dict[str, Any]:
@@ -259,6 +266,8 @@ def _marked(rule: Rule, row: Row, copy: Row, source: Estate, target: Estate) -> 
         return Match(
             Action.UPDATE, copy["id"], f"An earlier copy is {copy['status']}; it is made again."
         )
+    if is_unfinished(copy):
+        return Match(Action.UPDATE, copy["id"], "An earlier run began it and was cut short.")
     if missing:
         count = f"{len(missing)} part(s)"
         return Match(
