@@ -9,7 +9,6 @@ import os
 import sys
 from pathlib import Path
 
-from pumphouse.cli.console import err, out, print_error
 from pumphouse.deployments.services import Services, options
 from pumphouse.errors import PumphouseError
 
@@ -29,18 +28,18 @@ def main(arguments: list[str] | None = None) -> int:
         services = Services(asked.folder, options(os.environ))
         return _ACTIONS[asked.action](services, asked.parts or list(PARTS))
     except PumphouseError as error:
-        print_error(error)
+        print(error, file=sys.stderr)
         return error.exit_code
 
 
 def _start(services: Services, parts: list[str]) -> int:
     if "server" in parts:
         word = "started" if services.start_server() else "runs already"
-        out.print(f"Server {word}: {services.options.url} (log {services.server.log})")
-        err.print(f"For other commands: source {services.folder / 'env'}")
+        print(f"Server {word}: {services.options.url} (log {services.server.log})")
+        print(f"For other commands: source {services.folder / 'env'}")
     if "worker" in parts:
         word = "started" if services.start_worker() else "runs already"
-        out.print(f"Worker {word} (log {services.worker.log})")
+        print(f"Worker {word} (log {services.worker.log})")
     return 0
 
 
@@ -48,7 +47,7 @@ def _stop(services: Services, parts: list[str]) -> int:
     for part in reversed(PARTS):
         if part in parts:
             word = "stopped" if getattr(services, part).stop() else "was not running"
-            out.print(f"{part.capitalize()} {word}.")
+            print(f"{part.capitalize()} {word}.")
     return 0
 
 
@@ -57,7 +56,7 @@ def _status(services: Services, parts: list[str]) -> int:
     for part in parts:
         pid = getattr(services, part).pid
         running += bool(pid)
-        out.print(f"{part}: {f'runs, pid {pid}' if pid else 'does not run'}")
+        print(f"{part}: {f'runs, pid {pid}' if pid else 'does not run'}")
     return 0 if running == len(parts) else 1
 
 

@@ -13,8 +13,8 @@ from urllib.request import Request, urlopen
 
 from pydantic import ValidationError
 
-from pumphouse.cli.local import encryption_key
 from pumphouse.deployments import POOL, settings
+from pumphouse.deployments.local import encryption_key
 from pumphouse.deployments.processes import Process
 from pumphouse.deployments.settings import ServerOptions
 from pumphouse.errors import ConfigError, PumphouseError

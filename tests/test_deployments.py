@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pumphouse.cli.local import encryption_key
+from pumphouse.deployments.local import encryption_key
 from pumphouse.deployments import settings
 from pumphouse.deployments.processes import Process
 from pumphouse.deployments.services import Services, options

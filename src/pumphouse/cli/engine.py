@@ -65,7 +65,7 @@ def use(config: "Config | None", site: str | None, needed: str) -> str:
                 "PREFECT_API_URL to work with a server's blocks."
             ],
         )
-    from pumphouse.cli.local import LocalServer
+    from pumphouse.deployments.local import LocalServer
 
     server = LocalServer(home())
     import_module(needed)

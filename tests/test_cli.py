@@ -1,0 +1,199 @@
+"""The command line: what it says, and with which code it ends."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pumphouse import cli
+from pumphouse.cli import console, files
+from pumphouse.cli.runs import minutes
+from pumphouse.cli.watch import code_of
+from pumphouse.errors import CloudUnreachable, ConfigError
+
+HEAVY = ("prefect", "openstack", "pandas", "keystoneauth1", "matplotlib", "yaml", "httpx")
+
+
+def run(*words: str) -> int:
+    """Run the command line in this process and return its exit code."""
+    before, sys.argv = sys.argv, ["pumphouse", *words]
+    try:
+        cli.main()
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    finally:
+        sys.argv = before
+    return 0
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, without the operator's own files and settings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("PUMPHOUSE_CONFIG", "PREFECT_API_URL", "PUMPHOUSE_VERBOSE"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_help_is_light() -> None:
+    """Nothing heavy is imported before a command needs it."""
+    script = f"import sys, pumphouse.cli\nprint([m for m in {HEAVY!r} if m in sys.modules])\n"
+
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+
+    assert printed.stdout.strip() == b"[]"
+
+
+def test_help_answers_at_once() -> None:
+    """Half a second of CPU for the help, imports included."""
+    command = [sys.executable, "-m", "pumphouse", "--help"]
+    usage = []
+    for _ in range(3):
+        used = _children_cpu_s()
+        subprocess.run(command, capture_output=True, check=True)
+        usage.append(_children_cpu_s() - used)
+
+    assert min(usage) < 0.5
+
+
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def test_every_command_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first thing that an operator sees."""
+    assert run("--help") == 0
+
+    shown = capsys.readouterr().out
+    for command in ("config", "discover", "migrate", "inventory", "deploy"):
+        assert f"  {command} " in shown
+
+
+def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """For bug reports."""
+    assert run("--version") == 0
+    assert "pumphouse 0." in capsys.readouterr().out
+
+
+def test_a_missing_configuration_is_wrong_input(capsys: pytest.CaptureFixture[str]) -> None:
+    """Code 2, and every place that was looked at."""
+    assert run("config", "check") == 2
+
+    said = " ".join(capsys.readouterr().err.split())
+    assert "No configuration was found in config.yaml, ~/.config/pumphouse/config.yaml" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["migrate"], "Nothing is chosen"),
+        (["migrate", "--project", "a"], "There is nobody to ask; give --yes"),
+        (["discover", "--max-age", "soon"], "'soon' is not a number with m, h or d"),
+        (["discover"], "No configuration was found and no server is named"),
+        (["config", "show", "--config", "none.yaml"], "It cannot be read: No such file"),
+    ],
+)
+def test_wrong_input_ends_with_2(
+    words: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One sentence, no traceback, and nothing was touched."""
+    monkeypatch.setattr(sys, "stdin", open("/dev/null"))  # noqa: SIM115
+
+    assert run(*words) == 2
+
+    shown = " ".join(capsys.readouterr().err.split())
+    assert said in shown
+    assert "Traceback" not in shown
+
+
+def test_verbose_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who debugs sees where an error comes from."""
+    assert run("--verbose", "config", "show") == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_show_hides_secrets(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is shown can be pasted into a ticket."""
+    (elsewhere / "config.yaml").write_text(
+        "source: {auth_url: 'http://k', username: u, password: hunter2, project_name: p}\n"
+        "target: {entry: new}\n"
+    )
+
+    assert run("config", "show") == 0
+
+    shown = capsys.readouterr().out
+    assert "username: u" in shown
+    assert "hunter2" not in shown
+
+
+def test_an_unreachable_cloud_is_one_sentence(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Code 1; the other cloud is reported too."""
+    cloud = "{auth_url: 'http://127.0.0.1:9/v3', username: u, password: p, project_name: p}"
+    (elsewhere / "config.yaml").write_text(f"source: {cloud}\ntarget: {cloud}\n")
+
+    assert run("config", "check") == 1
+
+    shown = capsys.readouterr().out
+    assert shown.count("cannot be used") == 2
+    assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize("name", ["PUMPHOUSE_CONFIG", ""])
+def test_the_configuration_is_looked_for_in_order(
+    name: str, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The option wins over the variable, the variable over the folder."""
+    (elsewhere / "config.yaml").touch()
+    if name:
+        monkeypatch.setenv(name, "named.yaml")
+
+    assert Path("named.yaml" if name else "config.yaml") == files.find(None)
+    assert Path("given.yaml") == files.find(Path("given.yaml"))
+
+
+@pytest.mark.parametrize(("age", "expected"), [("0m", 0), ("30m", 30), ("2h", 120), ("1d", 1440)])
+def test_ages_are_read(age: str, expected: int) -> None:
+    """Minutes, hours, days."""
+    assert expected == minutes(age)
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("Flow run encountered an exception: Refused: The migration was refused", 3),
+        ("Flow run encountered an exception: ConfigError: query: no such column", 2),
+        ("Flow run encountered an exception: KeyError: 'x'", 1),
+        ("Flow run infrastructure exited with status code: -9", 1),
+    ],
+)
+def test_a_run_on_the_server_has_the_exit_code_of_its_error(message: str, code: int) -> None:
+    """The same migration ends with the same code, here and there."""
+    assert code == code_of(message)
+
+
+def test_each_problem_of_the_input_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A list is read; a paragraph is not."""
+    console.print_error(ConfigError("my.yaml", ["One.", "Two [x]."]))
+
+    assert (capsys.readouterr().err.splitlines()) == [
+        "Wrong input in my.yaml:",
+        "  • One.",
+        "  • Two [x].",
+    ]
+
+
+def test_an_error_begins_with_its_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    """The eye finds what happened."""
+    console.print_error(CloudUnreachable("source", "It is off."))
+
+    assert capsys.readouterr().err.startswith("Cloud unreachable: Cloud source cannot be used")
