@@ -1,0 +1,143 @@
+"""What blocks a server, what it loses, and where a copy differs."""
+
+from typing import Any
+
+import pytest
+
+from pumphouse import checks
+from pumphouse.models import SOURCE_ID, Mover
+from tests.tenants import row, source
+
+
+def server(**values: Any) -> dict[str, Any]:
+    made = row("servers", **{**source()["servers"][0], **values})
+    volume = row("volumes", **source()["volumes"][0])
+    port = row("ports", **source()["ports"][0])
+    return {**made, "attached": [volume], "ports": [port]}
+
+
+IMAGE = row("images", **source()["images"][0])
+
+
+def test_a_plain_server_moves() -> None:
+    """Nothing stands in the way of an ACTIVE or SHUTOFF server, and nothing is lost."""
+    assert checks.blockers(server(), Mover.IMAGE, IMAGE) == []
+    assert checks.blockers(server(status="SHUTOFF"), Mover.REBUILD, IMAGE) == []
+    assert checks.losses(server(), Mover.IMAGE) == []
+
+
+@pytest.mark.parametrize("status", [*checks.ANSWERS, "BUILD"])
+def test_every_other_state_has_an_answer(status: str) -> None:
+    """A state that cannot move says what to do about it."""
+    (sentence,) = checks.blockers(server(status=status), Mover.IMAGE, IMAGE)
+    assert sentence.endswith(".")
+    assert len(sentence) > 20
+
+
+def test_the_state_before_an_interruption_counts() -> None:
+    """A server that a killed run stopped is what it was before."""
+    assert checks.was(server(status="SHUTOFF", metadata={checks.WAS: "ACTIVE"})) == "ACTIVE"
+
+
+def test_everything_that_blocks_is_said_together() -> None:
+    """A server with many problems says all of them."""
+    bad = server(task_state="migrating", flavor_name=None)
+    bad["attached"][0] |= {
+        "is_encrypted": True,
+        "is_multiattach": True,
+        "attachments": [{"server_id": "v1"}, {"server_id": "v2"}],
+    }
+    bad["ports"][0] |= {"trunk_details": {"x": 1}, "vnic_type": "direct"}
+    kernel = {**IMAGE, "properties": {"kernel_id": "k"}}
+    assert len(checks.blockers(bad, Mover.IMAGE, kernel)) == 7
+
+
+def test_a_rebuild_needs_its_image() -> None:
+    """Without the base image there is nothing to rebuild from."""
+    assert len(checks.blockers(server(), Mover.REBUILD, None)) == 1
+
+
+def test_losses_are_sentences() -> None:
+    """Ephemeral and swap disks, zone, group, profile and QoS are lost, and so said."""
+    losing = server(
+        ephemeral_gib=5, swap_mib=64, pinned_availability_zone="az1", server_group_ids=["g"]
+    )
+    losing["ports"][0] |= {"binding_profile": {"a": 1}, "qos_policy_id": "q"}
+    assert len(checks.losses(losing, Mover.REBUILD)) == 7
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "expected"),
+    [
+        (Mover.AUTO, None, Mover.IMAGE),
+        (Mover.AUTO, "rebuild", Mover.REBUILD),
+        (Mover.REBUILD, None, Mover.REBUILD),
+        (Mover.IMAGE, "rebuild", Mover.IMAGE),
+    ],
+)
+def test_the_mover_is_the_asked_one(asked: Mover, said: str | None, expected: Mover) -> None:
+    """auto asks the server's metadata; any other choice is kept."""
+    metadata = {checks.MOVER_KEY: said} if said else {}
+    assert expected is checks.chosen_mover(server(metadata=metadata), asked)
+
+
+def test_a_server_on_volumes_has_no_image_to_rebuild() -> None:
+    """A server that boots from a volume moves its volumes."""
+    assert Mover.IMAGE is checks.chosen_mover(server(image_id=None), Mover.REBUILD)
+
+
+CARRIED = {
+    "volumes": ["vol1"], "addresses": [("fa:1", ["10.0.0.5"])], "floating": [], "owner": ("a", "b")
+}  # fmt: skip
+COPY = {
+    "status": "ACTIVE", "name": "web-1", "description": None,
+    "flavor": {"original_name": "small"}, "key_name": "k1", "config_drive": "True",
+    "OS-EXT-SRV-ATTR:user_data": "aGk=", "metadata": {"role": "web", SOURCE_ID: "v1"},
+    "tags": ["x"],
+}  # fmt: skip
+
+
+def both(**found: Any) -> dict[str, Any]:
+    return {**{f"wanted_{k}": v for k, v in CARRIED.items()}, **CARRIED, **found}
+
+
+def test_a_faithful_copy_has_no_differences() -> None:
+    """A copy with everything the source has is the same, our own keys aside."""
+    assert checks.same_server(server(), COPY, both()) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "carried"),
+    [
+        ("status", {"status": "SHUTOFF"}, {}),
+        ("user_data", {"OS-EXT-SRV-ATTR:user_data": None}, {}),
+        ("metadata", {"metadata": {SOURCE_ID: "v1"}}, {}),
+        ("source id", {"metadata": {"role": "web"}}, {}),
+        ("volumes", {}, {"volumes": []}),
+        ("addresses", {}, {"addresses": [("fa:1", ["10.0.0.6"])]}),
+        ("floating", {}, {"floating": [("f", "p")]}),
+        ("owner", {}, {"owner": ("admin", "b")}),
+    ],
+)
+def test_each_difference_is_found(
+    field: str, change: dict[str, Any], carried: dict[str, Any]
+) -> None:
+    """Whatever differs is named."""
+    (found,) = checks.same_server(server(), {**COPY, **change}, both(**carried))
+    assert found.startswith(f"{field}: ")
+
+
+def test_unknown_limits_and_unlimited_ones_block_nothing() -> None:
+    """-1 and a resource that the target does not name are no limit."""
+    needed = checks.needs([server()], [row("volumes", **source()["volumes"][0])])
+    assert {("compute", "cores"): 1, ("volume", "gigabytes"): 2}.items() <= needed.items()
+    assert checks.quota_problems(needed, {("compute", "cores"): -1}, {}) == []
+
+
+def test_a_disabled_host_has_no_room() -> None:
+    """Only enabled hosts that are up count; unknown capacity is taken for enough."""
+    host = {"status": "disabled", "state": "up"}
+    assert len(checks.no_room(server(), [host])) == 1
+    unknown = {"status": "enabled", "state": "up", "ram_allocatable_mib": None}
+    assert checks.no_room(server(), [{**unknown, "vcpus_allocatable": None}]) == []
+    assert checks.no_room(server(), []) == []
