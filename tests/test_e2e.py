@@ -57,7 +57,7 @@ def test_discover_runs_on_the_server(stack: Stack) -> None:
     run = stack.newest_run()
     assert run["state_type"] == "COMPLETED"
     assert f"/runs/flow-run/{run['id']}" in done.stdout
-    assert "artifact" in done.stdout
+    assert "e2e-report" in done.stdout
     assert list(stack.config.parent.glob("storage/inventories/e2e/*/source/servers.parquet"))
 
 

@@ -175,18 +175,20 @@ def _print_end(client: "SyncPrefectClient", ended: "FlowRun") -> None:
     color = "green" if state == "Completed" else "red"
     seconds = ended.total_run_time.total_seconds()
     out.print(f"[{color}]{state}[/] {escape(ended.name)} in {seconds:.0f} s")
-    out.print(f"  run       {page(ended.id)}", soft_wrap=True)
-    for artifact in _artifacts(client, ended.id):
-        out.print(f"  artifact  {_ui()}/artifacts/artifact/{artifact.id}", soft_wrap=True)
-        if artifact.description:
-            out.print(f"            [dim]{escape(artifact.description.splitlines()[0])}[/]")
+    artifacts = _artifacts(client, ended.id)
+    width = max([3, *(len(artifact.key or "") for artifact in artifacts)])
+    out.print(f"  {'run':{width}}  {page(ended.id)}", soft_wrap=True)
+    for artifact in artifacts:
+        address = f"{_ui()}/artifacts/artifact/{artifact.id}"
+        out.print(f"  {artifact.key or '':{width}}  {address}", soft_wrap=True)
 
 
 def _artifacts(client: "SyncPrefectClient", run_id: UUID) -> "list[Artifact]":
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
     chosen = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]))
-    return [a for a in client.read_artifacts(artifact_filter=chosen) if a.key]
+    found = client.read_artifacts(artifact_filter=chosen)
+    return sorted((a for a in found if a.key), key=lambda a: a.key or "")
 
 
 def _raise_unless_completed(ended: "FlowRun") -> None:
