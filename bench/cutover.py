@@ -1,0 +1,80 @@
+"""
+Downtime of one server's cut-over against the bare API steps, timed in the same run.
+
+The floor is the sum of what cannot be left out, with nothing between the steps: stop the
+server, snapshot it, carry the image, boot from it, put its port up. Each is called and waited
+for by itself, by polls of a fifth of a second.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bench.images import row
+from pumphouse import bodies
+from pumphouse.plan import Item
+from pumphouse.tasks import images, ports, servers
+from pumphouse.tasks.api import Api
+
+LIMIT = 1.3
+BOOT_S = 300.0
+
+
+def floor(source: Api, target: Api, item: Item, ids: bodies.Ids) -> dict[str, float]:
+    """
+    Return the seconds of each bare step for the server of *item*, and set everything back.
+
+    item: Of a plan: its server is ACTIVE and boots from an image. ids: As a run has them when
+    its turn comes: its port is at the target.
+    """
+    spent: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[[], Any]) -> Any:
+        began = time.monotonic()
+        result = work()
+        spent[name] = time.monotonic() - began
+        return result
+
+    live = servers.read_server(source, item.source_id)
+    flavors = target.list("compute", "/flavors", "flavors", params={"is_public": "None"})
+    flavor = next(f["id"] for f in flavors if f["name"] == item.row["flavor_name"])
+    port_ids = [ids["ports"][port["id"]] for port in item.row["ports"]]
+    timed("stop", lambda: servers.set_power(source, live, False, BOOT_S))
+    image = timed("snapshot", lambda: servers.snapshot(source, item.source_id, BOOT_S))
+    plain = image | {"visibility": "private", "is_protected": False}
+    copy_id, _ = timed("carry", lambda: images.copy_image(source, target, plain, None))
+    body = bodies.server({**item.row, "attached": []}, flavor, copy_id, [], port_ids)
+    body.pop("key_name", None)
+
+    def boot() -> str:
+        answer = target.call(
+            "POST",
+            "compute",
+            "/servers",
+            json={"server": body},
+            microversion=target.microversion("compute"),
+        )
+        made: str = answer.json()["server"]["id"]
+        servers.wait_for(target, made, "ACTIVE", BOOT_S)
+        return made
+
+    made = timed("boot", boot)
+    timed("connect", lambda: ports.set_ports(target, port_ids, True))
+    _set_back(source, target, item, made, copy_id, port_ids)
+    return spent
+
+
+def _set_back(
+    source: Api, target: Api, item: Item, made: str, copy_id: str, port_ids: list[str]
+) -> None:
+    ports.set_ports(target, port_ids, False)
+    servers.delete_server(target, made, BOOT_S)
+    images.delete_image(target, copy_id)
+    servers.delete_snapshots(source, item.source_id)
+    servers.set_power(source, servers.read_server(source, item.source_id), True, BOOT_S)
+
+
+def result(downtime_s: float, spent: dict[str, float]) -> dict[str, Any]:
+    """Return the row of the benchmark: the downtime against the sum of the bare steps."""
+    bare = sum(spent.values())
+    return row("server downtime", downtime_s, "s", bare, downtime_s / bare, LIMIT, least=False)

@@ -1,0 +1,150 @@
+"""An image arrives whole and proven, or nothing of it is left."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from pumphouse.errors import CopyFailed, Interrupted
+from pumphouse.models import SOURCE_ID
+from pumphouse.tasks.images import copy_image
+from tests.fakeglance import BYTES, Pair, pair
+
+FILE = "/images/{id}/file"
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pumphouse.tasks.images.time.sleep", lambda seconds: None)
+
+
+def copied(clouds: Pair, **options: Any) -> tuple[str, str]:
+    return copy_image(clouds.source, clouds.target, clouds.image, "P1", **options)
+
+
+def test_bytes_arrive_with_length_and_mark() -> None:
+    """One upload of the same bytes, not chunked, without Expect; the copy carries its source."""
+    with pair() as clouds:
+        told: list[tuple[int, int]] = []
+        copy_id, checksum = copied(clouds, progress=lambda done, size: told.append((done, size)))
+        (upload,) = clouds.target_cloud.sent("PUT", "image", FILE)
+        assert upload.body == BYTES
+        assert upload.headers["content-length"] == str(len(BYTES))
+        assert "expect" not in upload.headers
+        assert "transfer-encoding" not in upload.headers
+        copy = clouds.target_glance.images[copy_id]
+        assert (copy[SOURCE_ID], copy["owner"]) == ("i1", "P1")
+        assert checksum == f"sha512:{copy['os_hash_value']}"
+        assert told[-1] == (len(BYTES), len(BYTES))
+
+
+def test_a_second_run_writes_nothing() -> None:
+    """A finished copy is found by its mark."""
+    with pair() as clouds:
+        first = copied(clouds)
+        before = len(clouds.target_cloud.sent())
+        assert copied(clouds) == first
+        assert {r.method for r in clouds.target_cloud.sent()[before:]} == {"GET"}
+
+
+def test_a_copy_that_was_cut_short_is_made_anew() -> None:
+    """What a killed run left queued is deleted, not filled."""
+    with pair() as clouds:
+        left = {"id": "old", "status": "queued", SOURCE_ID: "i1", "name": "base"}
+        clouds.target_glance.images["old"] = left
+        copy_id, _ = copied(clouds)
+        assert list(clouds.target_glance.images) == [copy_id]
+
+
+@pytest.mark.parametrize(
+    ("side", "method", "fault"),
+    [
+        ("source", "GET", {"cut_at": 1 << 20}),
+        ("source", "GET", {"status": 500}),
+        ("source", "GET", {"reset": True}),
+        ("target", "PUT", {"read_at_most": 1 << 20}),
+        ("target", "PUT", {"status": 503}),
+        ("target", "PUT", {"status": 401}),
+        ("target", "PUT", {"status": 429, "retry_after": 1}),
+    ],
+    ids=["cut while reading", "500", "reset", "reset while writing", "503", "401", "429"],
+)
+def test_a_transfer_that_breaks_once_is_repeated_whole(
+    side: str, method: str, fault: dict[str, Any]
+) -> None:
+    """After a fault in the middle there is one copy, with all the bytes."""
+    with pair() as clouds:
+        cloud = clouds.source_cloud if side == "source" else clouds.target_cloud
+        cloud.fault(method, "image", FILE, times=1, **fault)
+        copy_id, _ = copied(clouds)
+        assert list(clouds.target_glance.images) == [copy_id]
+        assert clouds.target_glance.images[copy_id]["size"] == len(BYTES)
+
+
+def test_a_token_that_expires_is_renewed() -> None:
+    """Both ends may ask for a new login in the middle of a run."""
+    with pair() as clouds:
+        copied(clouds)
+        clouds.target_glance.images.clear()
+        clouds.source_cloud.expire_tokens()
+        clouds.target_cloud.expire_tokens()
+        copy_id, _ = copied(clouds)
+        assert list(clouds.target_glance.images) == [copy_id]
+        assert clouds.target_cloud.logins == 2
+
+
+def test_a_transfer_that_always_breaks_leaves_nothing() -> None:
+    """After three attempts the error says so, and the target is as before."""
+    with pair() as clouds:
+        clouds.source_cloud.fault("GET", "image", FILE, cut_at=1000)
+        with pytest.raises(CopyFailed, match=r"base \(i1\).*Nothing is left"):
+            copied(clouds)
+        assert clouds.target_glance.images == {}
+        assert len(clouds.target_cloud.sent("POST", "image", "/images")) == 3
+
+
+def test_a_full_quota_is_not_tried_again() -> None:
+    """413 does not heal: one attempt, the cloud's own words, nothing left."""
+    with pair() as clouds:
+        clouds.target_cloud.fault("PUT", "image", FILE, status=413, message="Quota exceeded.")
+        with pytest.raises(CopyFailed, match="413"):
+            copied(clouds)
+        assert clouds.target_glance.images == {}
+        assert len(clouds.target_cloud.sent("POST", "image", "/images")) == 1
+
+
+def test_other_bytes_are_found_by_their_hash() -> None:
+    """A source whose bytes are not those of its record gives no copy."""
+    with pair() as clouds:
+        clouds.source_glance.images["i1"]["os_hash_value"] = "0" * 128
+        with pytest.raises(CopyFailed, match="sha512 of the copy differs"):
+            copied(clouds)
+        assert clouds.target_glance.images == {}
+
+
+def test_a_wrong_size_is_found() -> None:
+    """Fewer bytes than the record says are a broken transfer."""
+    with pair() as clouds:
+        clouds.source_glance.images["i1"]["size"] = len(BYTES) + 1
+        with pytest.raises(CopyFailed, match=f"{len(BYTES)} of {len(BYTES) + 1} bytes"):
+            copied(clouds)
+        assert clouds.target_glance.images == {}
+
+
+def test_without_a_hash_at_the_source_the_worker_hashes() -> None:
+    """An image of an old Glance is proven by what passed through us."""
+    with pair() as clouds:
+        clouds.source_glance.images["i1"] |= {"os_hash_algo": None, "os_hash_value": None}
+        _, checksum = copied(clouds)
+        assert checksum.startswith("sha512:")
+
+
+def test_a_stop_signal_ends_a_copy() -> None:
+    """A cancelled run leaves no half image."""
+    with pair() as clouds:
+        stop = threading.Event()
+        stop.set()
+        clouds.source_cloud.fault("GET", "image", FILE, delay_s=1)
+        with pytest.raises(Interrupted):
+            copied(clouds, stop=stop)
+        assert clouds.target_glance.images == {}
