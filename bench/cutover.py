@@ -8,13 +8,17 @@ for by itself, by polls of a fifth of a second.
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from bench.images import row
 from pumphouse import bodies
+from pumphouse.blocks.site import Site
 from pumphouse.plan import Item
 from pumphouse.tasks import images, ports, servers
 from pumphouse.tasks.api import Api
+from tests.migrations import prepare
 
 LIMIT = 1.3
 BOOT_S = 300.0
@@ -72,6 +76,21 @@ def _set_back(
     images.delete_image(target, copy_id)
     servers.delete_snapshots(source, item.source_id)
     servers.set_power(source, servers.read_server(source, item.source_id), True, BOOT_S)
+
+
+def run(pair: Site, storage: Path, server_id: str) -> list[dict[str, Any]]:
+    """
+    Return the rows of the benchmark: the server is moved, once bare and once for good.
+
+    server_id: Of an ACTIVE server at the source, booted from an image, with ports and without
+        volumes. It is at the target afterwards.
+    """
+    with ExitStack() as stack:
+        ready = prepare(stack, pair, storage, server_id)
+        spent = floor(ready.source, ready.target, ready.item, ready.ids)
+        arrived = ready.cut_over().run()
+    assert arrived.downtime_s is not None
+    return [result(arrived.downtime_s, spent)]
 
 
 def result(downtime_s: float, spent: dict[str, float]) -> dict[str, Any]:

@@ -1,0 +1,112 @@
+"""Everything before a cut-over, without Prefect: for tests and benches of the cut-over itself."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from pumphouse.blocks.cloud import OpenStackCloud
+from pumphouse.blocks.site import Site
+from pumphouse.bodies import Ids
+from pumphouse.closure import closure
+from pumphouse.estate import Estate
+from pumphouse.ledger import failures
+from pumphouse.models import Mover, Role
+from pumphouse.plan import DONE, Item, Plan, plan
+from pumphouse.selection import Selection, chosen
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.batches import do_batch
+from pumphouse.tasks.cutover import CutOver
+from pumphouse.tasks.images import copy_image
+from pumphouse.tasks.migration import EFFECTS, estate, read_cloud
+from pumphouse.tasks.owners import owner
+from pumphouse.tasks.storage import Folder
+
+ORDER = (
+    "domains", "projects", "roles", "users", "assignments", "quotas", "flavors", "keypairs",
+    "networks", "subnets", "security_groups", "rules", "routers", "volume_types", "ports",
+    "floating_ips",
+)  # fmt: skip
+
+
+def site(clouds_yaml: Path | str, storage: Path | str, names: tuple[str, str]) -> Site:
+    """Return the site of two entries of *clouds_yaml*, source first."""
+    source, target = (OpenStackCloud(entry=n, clouds_yaml=str(clouds_yaml)) for n in names)
+    return Site(source=source, target=target, storage={"url": str(storage)})
+
+
+def estates(pair: Site, storage: Path) -> tuple[Estate, Estate]:
+    """Read both clouds as a migration does."""
+    folders = {role: Folder(str(storage)) / role.value for role in Role}
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda role: read_cloud.fn(pair, role, folders[role]), Role))
+    return estate(folders[Role.SOURCE]), estate(folders[Role.TARGET])
+
+
+@dataclass
+class Prepared:
+    """One server with everything that it needs at the target."""
+
+    pair: Site
+    source: Api
+    target: Api
+    plan: Plan
+    item: Item
+    ids: Ids
+
+    def cut_over(self, **options: Any) -> CutOver:
+        """Return a cut-over of the server, not yet run."""
+        return CutOver(
+            source=self.source,
+            target=self.target,
+            sign_in=lambda user, project: owner(self.pair.target, self.target, user, project),
+            item=self.item,
+            ids=self.ids,
+            timeouts=self.pair.timeouts,
+            **options,
+        )
+
+
+def prepare(
+    stack: ExitStack, pair: Site, storage: Path, server: str, mover: Mover = Mover.IMAGE
+) -> Prepared:
+    """Do everything before the cut-over of one server, named by its id."""
+    source = stack.enter_context(Api(pair.source, "source"))
+    target = stack.enter_context(Api(pair.target, "target"))
+    here, there = estates(pair, storage)
+    intended = plan(closure(here, chosen(Selection(servers=(server,)), here)), here, there, mover)
+    assert intended.obstacles == []
+    ids = {kind: dict(of) for kind, of in intended.ids.items()}
+    for kind in ORDER:
+        items = intended.of("security_groups" if kind == "rules" else kind)
+        todo = [item for item in items if item.action not in DONE]
+        entries = do_batch(target, todo, EFFECTS[kind], ids, frozenset())
+        assert failures(entries) == []
+        for done in entries:
+            ids[done.kind][done.source_id] = done.target_id or ""
+    for item in intended.of("images"):
+        if item.action not in DONE:
+            owner_id = ids["projects"].get(item.row["owner_id"])
+            ids["images"][item.source_id] = copy_image(source, target, item.row, owner_id)[0]
+    (item,) = intended.of("servers")
+    return Prepared(pair, source, target, intended, item, ids)
+
+
+class Writes:
+    """Every request that is no read, logins aside, as it leaves the process: method and URL."""
+
+    def __init__(self, patch: Callable[..., None]) -> None:
+        self.seen: list[str] = []
+        send = requests.adapters.HTTPAdapter.send
+
+        def recorded(adapter: Any, request: Any, **options: Any) -> Any:
+            is_login = request.url.endswith(("/auth/tokens", "/ec2tokens"))
+            if request.method not in ("GET", "HEAD") and not is_login:
+                self.seen.append(f"{request.method} {request.url}")
+            return send(adapter, request, **options)
+
+        patch(requests.adapters.HTTPAdapter, "send", recorded)

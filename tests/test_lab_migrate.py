@@ -1,0 +1,180 @@
+"""Servers really move between the lab's two clouds, and really come back when a step fails."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openstack.connection import Connection
+from prefect.testing.utilities import prefect_test_harness
+
+from pumphouse.blocks.site import Site
+from pumphouse.comparison import MIGRATED_TO
+from pumphouse.errors import CutOverFailed, Refused, RequestFailed
+from pumphouse.models import SOURCE_ID, Mover
+from pumphouse.steps import NAMES
+from pumphouse.tasks.cutover import CutOver
+from tests.lab_tenants import Tenant
+from tests.migrations import Prepared, Writes, prepare, site
+
+pytest_plugins = ["tests.lab"]
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(name="pair")
+def _pair(clouds_file: Path, tmp_path: Path) -> Site:
+    return site(clouds_file, tmp_path / "store", ("source", "target"))
+
+
+def served(tenant: Tenant, **options: Any) -> Any:
+    """Return a server of *tenant* with a network, an image and a flavor of its own."""
+    image, flavor = tenant.create_image(), tenant.create_flavor()
+    return tenant.create_server(image, flavor, tenant.create_network(), **options)
+
+
+class Killed(BaseException):
+    """Ends a run where it is: nothing of ours catches it, as nothing catches kill -9."""
+
+
+def at(step: str, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let *error* happen when *step* has done its work."""
+    real: Callable[[CutOver], None] = getattr(CutOver, f"do_{step}")
+
+    def broken(cutover: CutOver) -> None:
+        real(cutover)
+        raise error
+
+    monkeypatch.setattr(CutOver, f"do_{step}", broken)
+
+
+def assert_as_before(source: Connection, prepared: Prepared) -> None:
+    """The source server runs, unlocked, reachable, without a trace; the target has none."""
+    server = source.compute.get_server(prepared.item.source_id)
+    assert (server.status, server.is_locked) == ("ACTIVE", False)
+    assert [key for key in server.metadata if key.startswith("pumphouse:")] == []
+    for port in source.network.ports(device_id=server.id):
+        assert port.is_admin_state_up
+    volumes = [source.block_storage.get_volume(v.id) for v in server.attached_volumes]
+    assert {v.status for v in volumes} <= {"in-use"}
+    assert not [i for i in source.image.images() if server.id in i.name]
+
+
+def assert_arrived(source: Connection, target: Connection, source_id: str, copy_id: str) -> Any:
+    """The target server runs as its owner; the source server is stopped, locked and marked."""
+    server, copy = source.compute.get_server(source_id), target.compute.get_server(copy_id)
+    assert (server.status, server.is_locked) == ("SHUTOFF", True)
+    assert server.metadata[MIGRATED_TO] == copy_id
+    assert copy.metadata[SOURCE_ID] == source_id
+    owner = target.identity.get_user(copy.user_id)
+    assert owner.name == source.identity.get_user(server.user_id).name
+    copies = [s for s in target.compute.servers(all_projects=True) if s.name == server.name]
+    assert [s.id for s in copies] == [copy_id]
+    assert not [
+        port for port in source.network.ports(device_id=source_id) if port.is_admin_state_up
+    ]
+    return copy
+
+
+@pytest.fixture(scope="module", name="engine")
+def _engine() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.mark.prefect
+@pytest.mark.usefixtures("engine")
+def test_a_project_moves_and_a_second_run_writes_nothing(
+    pair: Site, tenant: Tenant, source: Connection, target: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Dry run: no write. Run: the server with its volume is there. Second run: no write."""
+    from pumphouse.flows.migrate import migrate
+
+    server = served(tenant, metadata={"role": "web"})
+    volume = tenant.create_volume()
+    tenant.connection.compute.create_volume_attachment(server, volume_id=volume.id)
+    tenant.connection.block_storage.wait_for_status(volume, "in-use", wait=120)
+    pair.save("lab-migrate", overwrite=True)
+    writes = Writes(monkeypatch.setattr)
+    options = {"projects": [tenant.name], "site": "lab-migrate"}
+    assert migrate(**options, dry_run=True).actions["create"] > 5
+    assert writes.seen == []
+    done = migrate(**options)
+    assert list(done.downtimes_s) == [server.name]
+    (copy_id,) = [
+        s.id
+        for s in target.compute.servers(all_projects=True)
+        if s.metadata.get(SOURCE_ID) == server.id
+    ]
+    copy = assert_arrived(source, target, server.id, copy_id)
+    assert copy.status == "ACTIVE"
+    assert [target.block_storage.get_volume(v.id).metadata[SOURCE_ID] for v in copy.attached_volumes] == [volume.id]  # fmt: skip  # noqa: E501
+    del writes.seen[:]
+    assert migrate(**options).done == 0
+    assert writes.seen == []
+
+
+@pytest.mark.prefect
+@pytest.mark.usefixtures("engine")
+def test_what_stands_in_the_way_is_said_before_anything_is_touched(
+    pair: Site, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A paused server refuses the run; nothing is written to either cloud."""
+    from pumphouse.flows.migrate import migrate
+
+    server = served(tenant)
+    tenant.connection.compute.pause_server(server)
+    tenant.connection.compute.wait_for_server(server, "PAUSED")
+    pair.save("lab-migrate", overwrite=True)
+    writes = Writes(monkeypatch.setattr)
+    with pytest.raises(Refused, match="unpause it"):
+        migrate(servers=[server.id], site="lab-migrate")
+    assert writes.seen == []
+
+
+def test_a_failure_after_each_step_is_undone(
+    pair: Site, tenant: Tenant, source: Connection, target: Connection, tmp_path: Path
+) -> None:
+    """Whichever step fails, the source server runs as before; afterwards it still moves."""
+    server = served(tenant)
+    with ExitStack() as stack:
+        prepared = prepare(stack, pair, tmp_path, server.id, Mover.REBUILD)
+        for step in NAMES:
+            with pytest.MonkeyPatch.context() as monkeypatch:
+                at(step, RequestFailed("target", "POST /x", 500, "It broke."), monkeypatch)
+                with pytest.raises(CutOverFailed, match="Everything was undone"):
+                    prepared.cut_over().run()
+            assert_as_before(source, prepared)
+        arrived = prepared.cut_over().run()
+    assert_arrived(source, target, server.id, arrived.target_id)
+
+
+def test_a_run_that_is_killed_after_each_step_is_carried_on(
+    pair: Site, tenant: Tenant, source: Connection, target: Connection, tmp_path: Path
+) -> None:
+    """Killed nine times on its way, the server arrives once, and nothing is left over."""
+    server = served(tenant)
+    with ExitStack() as stack:
+        prepared = prepare(stack, pair, tmp_path, server.id)
+        for step in NAMES:
+            with pytest.MonkeyPatch.context() as monkeypatch:
+                at(step, Killed(), monkeypatch)
+                with pytest.raises(Killed):
+                    prepared.cut_over().run()
+        arrived = prepared.cut_over().run()
+    assert_arrived(source, target, server.id, arrived.target_id)
+    assert not [i for i in source.image.images() if server.id in i.name]
+
+
+def test_a_stopped_server_arrives_stopped(
+    pair: Site, tenant: Tenant, source: Connection, target: Connection, tmp_path: Path
+) -> None:
+    """Its power state travels; there is no downtime to tell of."""
+    server = served(tenant)
+    tenant.connection.compute.stop_server(server)
+    tenant.connection.compute.wait_for_server(server, "SHUTOFF")
+    with ExitStack() as stack:
+        arrived = prepare(stack, pair, tmp_path, server.id, Mover.REBUILD).cut_over().run()
+    copy = assert_arrived(source, target, server.id, arrived.target_id)
+    assert (copy.status, arrived.downtime_s) == ("SHUTOFF", None)
