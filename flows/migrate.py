@@ -65,11 +65,12 @@ class Migration(BaseModel):
 
 @flow(name="migrate", flow_run_name="migrate at {site}", task_runner=RUNNER)
 def migrate(
-    projects: list[str] | None = None,
-    hosts: list[str] | None = None,
-    servers: list[str] | None = None,
+    # Empty lists, and not None, make plain lists in the form of Prefect's UI.
+    projects: list[str] = [],  # noqa: B006
+    hosts: list[str] = [],  # noqa: B006
+    servers: list[str] = [],  # noqa: B006
     query: str = "",
-    exclude: list[str] | None = None,
+    exclude: list[str] = [],  # noqa: B006
     mover: Mover | None = None,
     dry_run: bool = False,
     site: str = "default",
@@ -114,11 +115,11 @@ def migrate(
     source, target = _read(pair, folder)
     what = chosen(
         Selection(
-            projects=tuple(projects or ()),
-            hosts=tuple(hosts or ()),
-            servers=tuple(servers or ()),
+            projects=tuple(projects),
+            hosts=tuple(hosts),
+            servers=tuple(servers),
             matched=_matched(folder, query),
-            exclude=tuple(exclude or ()),
+            exclude=tuple(exclude),
         ),
         source,
     )
