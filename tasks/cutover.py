@@ -126,7 +126,6 @@ class CutOver:
                     state = self._undo(step.name)
                     raise CutOverFailed(self.item.label, step.name, str(error), state) from error
         assert self.copy is not None
-        self._clean_up()
         order = [v["id"] for v in self.row["attached"]]
         sums = tuple(self.checksums[key] for key in ["root", *order] if self.checksums.get(key))
         return Arrived(self.copy["id"], self.downtime_s, self.bytes, sums, self.lost)
@@ -396,6 +395,8 @@ class CutOver:
     def do_mark(self) -> None:
         """Note at the source where the server went."""
         assert self.copy is not None
+        # Before the note: a run that is killed between the two comes back and does it again.
+        self._clean_up()
         note = {MIGRATED_TO: self.copy["id"], STATE: MIGRATED}
         servers.write_metadata(self.source, self.id, note)
 
