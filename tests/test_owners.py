@@ -4,8 +4,6 @@ import json
 import time
 from typing import Any
 
-import pytest
-
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.owners import LEFT_AFTER_S, owner, signed, sweep
 from tests.fakecloud import Answer, FakeCloud, Request

@@ -1,0 +1,186 @@
+"""One bad item of many fails itself and what depends on it, and no other."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from pumphouse.bodies import tag
+from pumphouse.errors import Interrupted, MissingRights, RequestFailed, WaitFailed
+from pumphouse.ledger import Status
+from pumphouse.models import Action
+from pumphouse.plan import Item
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.batches import do_batch
+from pumphouse.tasks.networks import create, finish, make_rules
+from pumphouse.tasks.quotas import set_quota
+from pumphouse.tasks.waiting import poll
+from tests.fakecloud import Answer, FakeCloud, Request
+
+
+def item(source_id: str, action: Action = Action.CREATE, **values: Any) -> Item:
+    made = {"kind": "networks", "name": source_id, "reason": "why", "action": action}
+    return Item(source_id=source_id, **{**made, **values})
+
+
+def failing(api: Api, one: Item, ids: Any) -> str:
+    if one.source_id == "bad":
+        raise RequestFailed("target", "POST /networks", 409, "There is one of that name.")
+    return f"T-{one.source_id}"
+
+
+def run(items: list[Item], **options: Any) -> dict[str, Status]:
+    with FakeCloud() as cloud, Api(cloud.block(), "target") as api:
+        entries = do_batch(api, items, failing, {}, options.pop("failed", frozenset()), **options)
+    return {entry.source_id: entry.status for entry in entries}
+
+
+def test_one_bad_of_many() -> None:
+    """A conflict at the target fails one item; its dependents are left; the rest is done."""
+    child = item("child", depends_on=("networks:bad",))
+    expected = {"a": Status.DONE, "bad": Status.FAILED, "child": Status.LEFT, "z": Status.DONE}
+    assert run([item("a"), item("bad"), child, item("z")]) == expected
+
+
+def test_what_failed_earlier_counts() -> None:
+    """A dependency of an earlier batch leaves an item too."""
+    child = item("child", depends_on=("projects:p",))
+    assert run([child], failed=frozenset({"projects:p"})) == {"child": Status.LEFT}
+
+
+def test_what_is_there_is_found_and_not_touched() -> None:
+    """Adopted and skipped items never reach an effect."""
+    assert run([item("bad", Action.ADOPT), item("b", Action.SKIP)]) == {
+        "bad": Status.FOUND,
+        "b": Status.FOUND,
+    }
+
+
+def test_a_cancelled_batch_stops_between_items() -> None:
+    """After the stop signal nothing more is begun."""
+    stop = threading.Event()
+    stop.set()
+    assert run([item("a")], stop=stop) == {"a": Status.LEFT}
+
+
+def test_a_missing_right_is_an_entry_too() -> None:
+    """403 for one thing leaves the others alone."""
+
+    def forbidden(api: Api, one: Item, ids: Any) -> str:
+        raise MissingRights("target", "POST /networks", "admin")
+
+    with FakeCloud() as cloud, Api(cloud.block(), "target") as api:
+        (entry,) = do_batch(api, [item("a")], forbidden, {}, frozenset())
+    assert (entry.status, "Grant admin" in entry.message) == (Status.FAILED, True)
+
+
+class Neutron:
+    """One kind of Neutron resource, with tags only by their own call."""
+
+    def __init__(self, cloud: FakeCloud) -> None:
+        self.found: dict[str, Any] = {}
+        cloud.route("POST", "network", "/networks", self._create)
+        cloud.route("GET", "network", "/networks/{id}", lambda request: {"network": self.found})
+        cloud.route("PUT", "network", "/networks/{id}", self._update)
+        cloud.route("PUT", "network", "/networks/{id}/tags", self._tag)
+
+    def _create(self, request: Request) -> Answer:
+        self.found = {"id": "N", "tags": [], **request.json()["network"]}
+        return Answer(201, {"network": self.found})
+
+    def _update(self, request: Request) -> dict[str, Any]:
+        self.found |= request.json()["network"]
+        return {"network": self.found}
+
+    def _tag(self, request: Request) -> dict[str, Any]:
+        self.found |= request.json()
+        return request.json()
+
+
+BODY = {"name": "front", "description": "mine", "tags": ["blue", tag("n1")]}
+
+
+def test_a_network_is_marked_from_its_first_moment() -> None:
+    """The description is the mark until the tags are there; a later run finishes it."""
+    with FakeCloud() as cloud, Api(cloud.block(retries=0), "target") as api:
+        neutron = Neutron(cloud)
+        cloud.fault("PUT", "network", "/networks/{id}/tags", times=1, status=500)
+        with pytest.raises(RequestFailed):
+            create(api, "networks", "network", BODY)
+        assert neutron.found["description"] == tag("n1")
+        assert finish(api, "networks", "network", "N", BODY) == "N"
+        assert (neutron.found["description"], neutron.found["tags"]) == ("mine", BODY["tags"])
+        before = len(cloud.sent("PUT"))
+        finish(api, "networks", "network", "N", BODY)
+        assert len(cloud.sent("PUT")) == before
+
+
+def test_a_new_group_is_made_exact() -> None:
+    """Neutron's own rules that the source lacks go; the source's come; a second run rests."""
+    listed: list[dict[str, Any]] = [
+        {"id": "own", "security_group_id": "G", "direction": "egress", "ethertype": "IPv4"}
+    ]
+
+    def add(request: Request) -> Answer:
+        listed.append({"id": "new", **request.json()["security_group_rule"]})
+        return Answer(201, {})
+
+    def remove(request: Request) -> Answer:
+        listed[:] = [rule for rule in listed if rule["id"] != request.parts["id"]]
+        return Answer(204)
+
+    rule = dict.fromkeys(
+        ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "description")
+    )
+    rule |= {"security_group_id": "g", "direction": "ingress", "ether_type": "IPv4"}
+    group = item(
+        "g",
+        kind="security_groups",
+        row={"project_id": "p", "rules": [{**rule, "remote_group_id": "g"}]},
+    )
+    ids = {"security_groups": {"g": "G"}, "projects": {"p": "P"}}
+    with FakeCloud() as cloud, Api(cloud.block(), "target") as api:
+        path = "/security-group-rules"
+        cloud.route("GET", "network", path, lambda request: {"security_group_rules": listed})
+        cloud.route("POST", "network", path, add)
+        cloud.route("DELETE", "network", path + "/{id}", remove)
+        make_rules(api, group, ids)
+        assert [(r["id"], r["direction"], r["remote_group_id"]) for r in listed] == [
+            ("new", "ingress", "G")
+        ]
+        before = len(cloud.requests)
+        make_rules(api, group, ids)
+        assert {r.method for r in cloud.requests[before:]} == {"GET"}
+
+
+def test_only_limits_that_differ_are_sent() -> None:
+    """A limit that the target does not know is left out; equal ones send nothing."""
+    quota = item(
+        "p:network",
+        kind="quotas",
+        row={"project_id": "p", "service": "network", "limits": {"port": 7, "old": 1}},
+    )
+    ids = {"projects": {"p": "P"}}
+    with FakeCloud() as cloud, Api(cloud.block(), "target") as api:
+        there = {"port": 5}
+        cloud.route("GET", "network", "/quotas/{id}", lambda request: {"quota": there})
+
+        def change(request: Request) -> dict[str, Any]:
+            there.update(request.json()["quota"])
+            return {"quota": there}
+
+        cloud.route("PUT", "network", "/quotas/{id}", change)
+        set_quota(api, quota, ids)
+        set_quota(api, quota, ids)
+        assert [r.json() for r in cloud.sent("PUT")] == [{"quota": {"port": 7}}]
+
+
+def test_waits_end() -> None:
+    """A wait ends by success, by its time-out, or by the stop signal."""
+    assert poll("x", lambda: 1, lambda value: value == 1, 1) == 1
+    with pytest.raises(WaitFailed, match="within 0 s"):
+        poll("x", lambda: 1, lambda value: False, 0)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Interrupted):
+        poll("x", lambda: 1, lambda value: False, 10, stop)
