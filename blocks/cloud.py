@@ -40,7 +40,7 @@ class OpenStackCloud(CloudAccess, Block):
 
     def _settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {
-            "cloud": self.entry,
+            "cloud": self.entry or None,
             "interface": self.interface,
             "api_timeout": self.request_timeout_s,
             "verify": self.verify_tls,
@@ -60,7 +60,6 @@ class OpenStackCloud(CloudAccess, Block):
             auth["application_credential_id"] = self.application_credential_id
             auth["application_credential_secret"] = secret
             return "v3applicationcredential", auth
-        assert self.password is not None
         auth["username"] = self.username
         auth["password"] = self.password.get_secret_value()
         auth["project_name"] = self.project_name

@@ -120,7 +120,9 @@ def owner(
         with _as_admin(cloud, admin, project_id) as api:
             yield api, f"It is owned by the administrator, since its owner cannot act: {refused}"
         return
-    connection = Connection(session=session, region_name=cloud.region, interface=cloud.interface)
+    connection = Connection(
+        session=session, region_name=cloud.region or None, interface=cloud.interface
+    )
     yield Api(cloud, admin.name, connection), ""
 
 

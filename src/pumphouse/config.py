@@ -9,15 +9,33 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from os.path import expanduser
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from pumphouse.errors import ConfigError
 from pumphouse.models import Mover, Role
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _web_address(value: str) -> str:
+    if value and not value.startswith(("http://", "https://")):
+        raise ValueError("it must begin with http:// or https://")
+    return value
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+"""A URL, or nothing."""
 
 
 class _Section(BaseModel):
@@ -27,49 +45,48 @@ class _Section(BaseModel):
 class CloudAccess(BaseModel):
     """How to reach one OpenStack cloud: an entry of clouds.yaml, or everything inline."""
 
-    entry: str | None = Field(
-        default=None,
+    entry: str = Field(
+        default="",
         title="Entry of clouds.yaml",
         description="Name of the cloud in clouds.yaml on the worker. Leave empty to give "
         "the fields below instead.",
     )
-    clouds_yaml: str | None = Field(
-        default=None,
+    clouds_yaml: str = Field(
+        default="",
         title="clouds.yaml",
         description="Path of clouds.yaml on the worker; empty means the usual places "
         "(OS_CLIENT_CONFIG_FILE, ./clouds.yaml, ~/.config/openstack, /etc/openstack).",
     )
-    auth_url: str | None = Field(
-        default=None,
+    auth_url: WebAddress = Field(
+        default="",
         title="Keystone URL",
         description="For example https://keystone.example:5000/v3.",
-        pattern=r"^https?://",
     )
-    username: str | None = Field(default=None, title="User", description="An administrator.")
-    password: SecretStr | None = Field(
-        default=None, title="Password", description="Of that user. Stored encrypted."
+    username: str = Field(default="", title="User", description="An administrator.")
+    password: SecretStr = Field(
+        default=SecretStr(""), title="Password", description="Of that user. Stored encrypted."
     )
-    application_credential_id: str | None = Field(
-        default=None,
+    application_credential_id: str = Field(
+        default="",
         title="Application credential",
         description="Id of an unrestricted application credential, instead of a user.",
     )
-    application_credential_secret: SecretStr | None = Field(
-        default=None, title="Its secret", description="Stored encrypted."
+    application_credential_secret: SecretStr = Field(
+        default=SecretStr(""), title="Its secret", description="Stored encrypted."
     )
-    project_name: str | None = Field(
-        default=None, title="Project", description="The administrator's own project."
+    project_name: str = Field(
+        default="", title="Project", description="The administrator's own project."
     )
     user_domain_name: str = Field(default="Default", title="Domain of the user")
     project_domain_name: str = Field(default="Default", title="Domain of the project")
-    region: str | None = Field(
-        default=None, title="Region", description="Needed when the cloud has several."
+    region: str = Field(
+        default="", title="Region", description="Needed when the cloud has several."
     )
     interface: Literal["public", "internal", "admin"] = Field(
         default="public", title="Interface", description="Which endpoints to use."
     )
-    ca_file: str | None = Field(
-        default=None,
+    ca_file: str = Field(
+        default="",
         title="CA file",
         description="PEM file on the worker with the authority that signed the endpoints.",
     )
@@ -153,12 +170,11 @@ class Storage(_Section):
         description="A folder on the worker, or any fsspec URL, for example "
         "s3://bucket/pumphouse. Inventories, ledgers and reports go below it.",
     )
-    web_url: str | None = Field(
-        default=None,
+    web_url: WebAddress = Field(
+        default="",
         title="Web address",
         description="Where a browser opens that folder, if a web server shows it: artifacts "
         "then link to reports there. Without it they give the path.",
-        pattern=r"^https?://",
     )
 
     def link(self, location: str) -> str:
@@ -175,6 +191,8 @@ def _expanded(url: str) -> str:
 
 class MigrateOptions(_Section):
     """How migrations are done unless a run says otherwise."""
+
+    model_config = ConfigDict(title="Migration")
 
     mover: Mover = Field(
         default=Mover.IMAGE,
