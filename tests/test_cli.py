@@ -13,7 +13,16 @@ from pumphouse.cli.runs import minutes
 from pumphouse.cli.watch import code_of
 from pumphouse.errors import CloudUnreachable, ConfigError
 
-HEAVY = ("prefect", "openstack", "pandas", "keystoneauth1", "matplotlib", "yaml", "httpx")
+HEAVY = (
+    "prefect",
+    "openstack",
+    "pandas",
+    "keystoneauth1",
+    "matplotlib",
+    "yaml",
+    "httpx",
+    "rich.console",
+)
 
 
 def run(*words: str) -> int:

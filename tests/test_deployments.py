@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pumphouse.deployments.local import encryption_key
 from pumphouse.deployments import settings
+from pumphouse.deployments.local import encryption_key
 from pumphouse.deployments.processes import Process
 from pumphouse.deployments.services import Services, options
 from pumphouse.deployments.settings import is_loopback

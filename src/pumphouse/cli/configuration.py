@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from pumphouse.cli import engine
-from pumphouse.cli.console import err, out, print_json, table
+from pumphouse.cli.console import err, escape, out, print_json, table
 from pumphouse.cli.files import ConfigOption, find, load
 from pumphouse.errors import PumphouseError
 from pumphouse.models import Role

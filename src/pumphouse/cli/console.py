@@ -4,19 +4,47 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from typing import TYPE_CHECKING, Any, cast
 
 from pumphouse.errors import ConfigError, PumphouseError
 
-out = Console(highlight=False)
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+class _Lazy:
+    """A console that is made when it is first used: Rich's import is half of the help's time."""
+
+    def __init__(self, stderr: bool) -> None:
+        self._stderr = stderr
+
+    def __getattr__(self, name: str) -> Any:
+        if "_console" not in self.__dict__:
+            from rich.console import Console
+
+            self.__dict__["_console"] = Console(stderr=self._stderr, highlight=False)
+        return getattr(self.__dict__["_console"], name)
+
+    def __enter__(self) -> Any:
+        return self.__getattr__("__enter__")()
+
+    def __exit__(self, *raised: object) -> None:
+        self.__getattr__("__exit__")(*raised)
+
+
+out = cast("Console", _Lazy(stderr=False))
 """Results: what a pipe gets."""
 
-err = Console(stderr=True, highlight=False)
+err = cast("Console", _Lazy(stderr=True))
 """Progress, warnings and errors."""
+
+
+def escape(text: str) -> str:
+    """Return *text* so that Rich takes nothing in it as markup."""
+    from rich.markup import escape as of_rich
+
+    return of_rich(text)
 
 
 def print_json(value: Any) -> None:
@@ -40,8 +68,10 @@ def _words(name: str) -> str:
     return spaced.capitalize()
 
 
-def table(title: str, *columns: str) -> Table:
+def table(title: str, *columns: str) -> "Table":
     """Return an empty table in the house's look."""
+    from rich.table import Table
+
     made = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
     for column in columns:
         made.add_column(column, overflow="fold")

@@ -5,10 +5,9 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
-from pumphouse.cli import engine, watch
-from pumphouse.cli.console import err, out, print_json, run_lines, table
+from pumphouse.cli import engine
+from pumphouse.cli.console import err, escape, out, print_json, run_lines, table
 from pumphouse.cli.files import ConfigOption, load_if_any
 from pumphouse.errors import ConfigError, Refused
 from pumphouse.models import Clouds, Mover
@@ -49,6 +48,8 @@ def discover(
     age = minutes(max_age)
     if deployment:
         parameters = {"clouds": cloud.value, "max_age_minutes": age}
+        from pumphouse.cli import watch
+
         watch.run("discover/discover", _with_site(parameters, config, site), quiet)
         return
     name = engine.use(load_if_any(config), site, "pumphouse.flows.discover")
@@ -105,6 +106,8 @@ def migrate(
     if not (dry_run or yes):
         _confirm(chosen)
     if deployment:
+        from pumphouse.cli import watch
+
         watch.run("migrate/migrate", _with_site(chosen, config, site), quiet)
         return
     name = engine.use(load_if_any(config), site, "pumphouse.flows.migrate")

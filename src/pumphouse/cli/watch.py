@@ -9,12 +9,11 @@ from uuid import UUID
 import typer
 from rich.console import Group
 from rich.live import Live
-from rich.markup import escape
 from rich.spinner import Spinner
 from rich.text import Text
 
 from pumphouse.cli import engine
-from pumphouse.cli.console import err, out
+from pumphouse.cli.console import err, escape, out
 from pumphouse.errors import ConfigError, RunFailed, exit_code
 
 if TYPE_CHECKING:
