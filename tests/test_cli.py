@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.live import Live
+from rich.text import Text
 
 from pumphouse import cli
 from pumphouse.cli import console, files
@@ -206,3 +208,9 @@ def test_an_error_begins_with_its_kind(capsys: pytest.CaptureFixture[str]) -> No
     console.print_error(CloudUnreachable("source", "It is off."))
 
     assert capsys.readouterr().err.startswith("Cloud unreachable: Cloud source cannot be used")
+
+
+def test_the_lazy_console_can_be_lived_in() -> None:
+    """What is shown live enters and leaves the console."""
+    with Live(Text("x"), console=console.err) as live:
+        live.update(Text("y"))
