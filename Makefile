@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 comma := ,
 empty :=
-CORE := $(subst $(empty) $(empty),$(comma),$(wildcard src/pumphouse/*.py))
+CORE := $(subst $(empty) $(empty),$(comma),$(filter-out %/__main__.py,$(wildcard src/pumphouse/*.py)))
 BOOTSTRAP_PY ?= $(shell command -v python3.11 || command -v python3)
 
 .PHONY: help
