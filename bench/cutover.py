@@ -18,19 +18,24 @@ from pumphouse.blocks.site import Site
 from pumphouse.plan import Item
 from pumphouse.tasks import images, ports, servers
 from pumphouse.tasks.api import Api
-from tests.migrations import prepare
+from pumphouse.tasks.owners import owner
+from tests.migrations import Prepared, prepare
 
 LIMIT = 1.3
 BOOT_S = 300.0
 
 
-def floor(source: Api, target: Api, item: Item, ids: bodies.Ids) -> dict[str, float]:
-    """
-    Return the seconds of each bare step for the server of *item*, and set everything back.
+def floor(ready: Prepared) -> dict[str, float]:
+    """Return the seconds of each bare step for the server of *ready*; set everything back."""
+    user = ready.ids["users"][ready.item.row["user_id"]]
+    project = ready.ids["projects"][ready.item.row["project_id"]]
+    with owner(ready.pair.target, ready.target, user, project) as (acting, _):
+        acting.microversion("compute")
+        return _floor(ready, acting, project)
 
-    item: Of a plan: its server is ACTIVE and boots from an image. ids: As a run has them when
-    its turn comes: its port is at the target.
-    """
+
+def _floor(ready: Prepared, acting: Api, project_id: str) -> dict[str, float]:
+    source, target, item = ready.source, ready.target, ready.item
     spent: dict[str, float] = {}
 
     def timed(name: str, work: Callable[[], Any]) -> Any:
@@ -42,21 +47,20 @@ def floor(source: Api, target: Api, item: Item, ids: bodies.Ids) -> dict[str, fl
     live = servers.read_server(source, item.source_id)
     flavors = target.list("compute", "/flavors", "flavors", params={"is_public": "None"})
     flavor = next(f["id"] for f in flavors if f["name"] == item.row["flavor_name"])
-    port_ids = [ids["ports"][port["id"]] for port in item.row["ports"]]
+    port_ids = [ready.ids["ports"][port["id"]] for port in item.row["ports"]]
     timed("stop", lambda: servers.set_power(source, live, False, BOOT_S))
     image = timed("snapshot", lambda: servers.snapshot(source, item.source_id, BOOT_S))
     plain = image | {"visibility": "private", "is_protected": False}
-    copy_id, _ = timed("carry", lambda: images.copy_image(source, target, plain, None))
+    copy_id, _ = timed("carry", lambda: images.copy_image(source, target, plain, project_id))
     body = bodies.server({**item.row, "attached": []}, flavor, copy_id, [], port_ids)
-    body.pop("key_name", None)
 
     def boot() -> str:
-        answer = target.call(
+        answer = acting.call(
             "POST",
             "compute",
             "/servers",
             json={"server": body},
-            microversion=target.microversion("compute"),
+            microversion=acting.microversion("compute"),
         )
         made: str = answer.json()["server"]["id"]
         servers.wait_for(target, made, "ACTIVE", BOOT_S)
@@ -87,7 +91,7 @@ def run(pair: Site, storage: Path, server_id: str) -> list[dict[str, Any]]:
     """
     with ExitStack() as stack:
         ready = prepare(stack, pair, storage, server_id)
-        spent = floor(ready.source, ready.target, ready.item, ready.ids)
+        spent = floor(ready)
         arrived = ready.cut_over().run()
     assert arrived.downtime_s is not None
     return [result(arrived.downtime_s, spent)]

@@ -1,13 +1,12 @@
 """Servers really move between the lab's two clouds, and really come back when a step fails."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from openstack.connection import Connection
-from prefect.testing.utilities import prefect_test_harness
 
 from pumphouse.blocks.site import Site
 from pumphouse.comparison import MIGRATED_TO
@@ -76,14 +75,8 @@ def assert_arrived(source: Connection, target: Connection, source_id: str, copy_
     return copy
 
 
-@pytest.fixture(scope="module", name="engine")
-def _engine() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
-
-
 @pytest.mark.prefect
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("prefect_server")
 def test_a_project_moves_and_a_second_run_writes_nothing(
     pair: Site, tenant: Tenant, source: Connection, target: Connection,
     monkeypatch: pytest.MonkeyPatch,
@@ -116,7 +109,7 @@ def test_a_project_moves_and_a_second_run_writes_nothing(
 
 
 @pytest.mark.prefect
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("prefect_server")
 def test_what_stands_in_the_way_is_said_before_anything_is_touched(
     pair: Site, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
