@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import timedelta
 from time import monotonic
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 from prefect import allow_failure, flow, get_run_logger, runtime
 from prefect.concurrency.sync import concurrency
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from pumphouse.blocks.site import Site
 from pumphouse.errors import ExtractionFailed
@@ -43,7 +43,9 @@ class Discovery(BaseModel):
 
 @flow(name="discover", flow_run_name="discover {site} {clouds}", task_runner=RUNNER)
 def discover(
-    clouds: Clouds = Clouds.BOTH, max_age_minutes: int = 0, site: str = "default"
+    clouds: Clouds = Clouds.BOTH,
+    max_age_minutes: Annotated[int, Field(ge=0)] = 0,
+    site: str = "default",
 ) -> Discovery:
     """
     Read everything that the clouds hold into tables, and report on it.

@@ -270,11 +270,11 @@ def test_a_reader_survives_pickling(cloud: FakeCloud, reader: CloudReader) -> No
     assert cloud.logins == 2
 
 
-def test_an_unknown_entry_of_clouds_yaml_is_wrong_input(tmp_path: Path) -> None:
+def test_an_unknown_entry_of_clouds_yaml_is_wrong_input(cloud: FakeCloud, tmp_path: Path) -> None:
     """Said with the file's name, before anything is asked."""
     given = tmp_path / "clouds.yaml"
     given.write_text("clouds: {}\n")
-    block = FakeCloud().block(entry="nowhere", clouds_yaml=str(given))
+    block = cloud.block(entry="nowhere", clouds_yaml=str(given))
 
     with pytest.raises(ConfigError, match=r"clouds\.yaml: Cloud source: .*nowhere"):
         CloudReader(block, Role.SOURCE, 1).address()
