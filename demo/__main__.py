@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
@@ -48,10 +49,13 @@ def up() -> int:
     """Start everything, discover, migrate, and show what happened."""
     FOLDER.mkdir(exist_ok=True, mode=0o700)
     _say_what_needs_root()
-    lab = _start_lab()
-    _title("Prefect")
     services = Services(FOLDER, options(os.environ))
-    services.start_server()
+    with ThreadPoolExecutor(1) as pool:
+        # The server's first start and the lab's both wait a lot: side by side.
+        server = pool.submit(services.start_server)
+        lab = _start_lab()
+        server.result()
+    _title("Prefect")
     environment = os.environ | services.client_environment()
     _write_config(lab)
     _files().start(_serve_files(), dict(os.environ))
@@ -72,12 +76,16 @@ def up() -> int:
 
 
 def down() -> int:
-    """Stop everything that `up` started; what it wrote stays."""
+    """
+    Stop everything that `up` started. Reports and run history stay.
+
+    The clouds go back to their first state, so that the next demo has something to migrate.
+    """
     services = Services(FOLDER, options(os.environ))
     for process in (services.worker, services.server, _files()):
         word = "stopped" if process.stop() else "was not running"
         console.print(f"{process.name} {word}.")
-    _run(sys.executable, "-m", "lab", "down")
+    _run(sys.executable, "-m", "lab", "down", "--wipe")
     return 0
 
 
