@@ -11,6 +11,9 @@ from pumphouse.schemas import PANDAS_DTYPES, SCHEMAS, Dtype, Schema
 Row = dict[str, Any]
 """One row, JSON columns decoded, a missing value as None."""
 
+# json.dumps with an option makes an encoder for each value: a third of the time of a table.
+_encode = json.JSONEncoder(sort_keys=True).encode
+
 
 def frame(kind: str, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """
@@ -30,7 +33,7 @@ def frame(kind: str, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def _series(values: list[Any], dtype: Dtype) -> "pd.Series[Any]":
     if dtype == "json":
-        values = [None if v is None else json.dumps(v, sort_keys=True) for v in values]
+        values = [None if v is None else _encode(v) for v in values]
     if dtype == "time":
         parsed = pd.to_datetime(pd.Series(values, dtype="object"), utc=True, format="ISO8601")
         return parsed.astype("datetime64[us, UTC]")
