@@ -2,7 +2,8 @@
 Downtime of one server's cut-over against the bare API steps, timed in the same run.
 
 The floor is the sum of what cannot be left out, with nothing between the steps: stop the
-server, snapshot it, carry the image, boot from it, put its port up. Each is called and waited
+server, put its source port down, snapshot it, carry the image, boot from it, put the target's
+port up, read the copy. Each is called and waited
 for by itself, by polls of a fifth of a second.
 """
 
@@ -50,6 +51,8 @@ def _floor(ready: Prepared, acting: Api, project_id: str) -> dict[str, float]:
     flavor = next(f["id"] for f in flavors if f["name"] == item.row["flavor_name"])
     port_ids = [ready.ids["ports"][port["id"]] for port in item.row["ports"]]
     timed("stop", lambda: servers.set_power(source, live, False, BOOT_S))
+    source_ports = [port["id"] for port in item.row["ports"]]
+    timed("isolate", lambda: ports.set_ports(source, source_ports, False))
     image = timed("snapshot", lambda: servers.snapshot(source, item.source_id, BOOT_S))
     plain = image | {"visibility": "private", "is_protected": False}
     copy_id, _ = timed("carry", lambda: images.copy_image(source, target, plain, project_id))
@@ -69,7 +72,9 @@ def _floor(ready: Prepared, acting: Api, project_id: str) -> dict[str, float]:
 
     made = timed("boot", boot)
     timed("connect", lambda: ports.set_ports(target, port_ids, True))
+    timed("verify", lambda: servers.read_server(target, made))
     _set_back(source, target, item, made, copy_id, port_ids)
+    ports.set_ports(source, source_ports, True)
     return spent
 
 

@@ -145,6 +145,10 @@ class CutOver:
             self.copy = servers.find_copy(self.target, self.row)
             for port in self.row["ports"]:
                 ports.read_port(self.target, self.ids["ports"][port["id"]])
+            if not self.copy or self.copy["status"] == "ERROR":
+                # What a killed run left is old: the server may have run since.
+                servers.delete_snapshots(self.source, self.id)
+                images.delete_copies(self.target, self.id)
         except PumphouseError as error:
             state = "Nothing was touched; the source server is as it was."
             raise CutOverFailed(self.item.label, "prepare", str(error), state) from error
@@ -207,7 +211,7 @@ class CutOver:
     def do_stop(self) -> None:
         """Stop the source server. The downtime starts."""
         self.stopped_at = time.monotonic()
-        if self.live["status"] == "ACTIVE":
+        if self.is_resumed and self.live["status"] == "ACTIVE":
             # It ran since an earlier run copied: those bytes are old.
             self._delete_copies()
         servers.set_power(self.source, self.live, False, self.timeouts.server_stop_s, self.stop)
@@ -252,8 +256,6 @@ class CutOver:
             result.result()
 
     def _root(self) -> None:
-        servers.delete_snapshots(self.source, self.id)
-        images.delete_copies(self.target, self.id)
         image = servers.snapshot(self.source, self.id, self.timeouts.image_s, self.stop)
         row = image | {
             "name": f"{self.row['name']} disk",
