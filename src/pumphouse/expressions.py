@@ -16,12 +16,12 @@ import difflib
 import json
 import operator
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from pumphouse.errors import ConfigError
+from pumphouse.nested import Nested
 from pumphouse.schemas import SCHEMAS
 
 LONGEST = 2000
@@ -103,40 +103,6 @@ def _parsed(text: str) -> ast.expr:
         raise _Refused("It is not well-formed.") from None
 
 
-@dataclass(frozen=True)
-class _Nested:
-    """A JSON column, or what was looked up in one: Python values, row by row."""
-
-    values: "pd.Series[Any]"
-
-    def each(self, function: Callable[[Any], Any]) -> "pd.Series[Any]":
-        """Return what *function* makes of each value. Series.map would turn lists to arrays."""
-        made = [function(value) for value in self.values]
-        return pd.Series(made, index=self.values.index, dtype="object")
-
-    def __getitem__(self, key: str | int) -> "_Nested":
-        return _Nested(self.each(lambda value: _element(value, key)))
-
-    def holds(self, element: Any) -> "pd.Series[bool]":
-        return self.each(
-            lambda value: isinstance(value, list | dict | str) and element in value
-        ).astype("boolean")
-
-    def plain(self) -> "pd.Series[Any]":
-        """Return the values as a column that can be compared; nested ones as JSON text."""
-        return self.each(
-            lambda v: json.dumps(v, sort_keys=True) if isinstance(v, list | dict) else v
-        ).convert_dtypes()
-
-
-def _element(value: Any, key: str | int) -> Any:
-    if isinstance(value, dict):
-        return value.get(key)
-    if isinstance(value, list) and isinstance(key, int):
-        return value[key] if -len(value) <= key < len(value) else None
-    return None
-
-
 class _Conditions:
     """Works out the nodes of one condition over one table."""
 
@@ -160,7 +126,7 @@ class _Conditions:
         }
 
     def value(self, node: ast.expr, depth: int) -> Any:
-        """Return what *node* is worth: a column, a `_Nested`, a list, or a constant."""
+        """Return what *node* is worth: a column, a `Nested`, a list, or a constant."""
         if depth > DEEPEST:
             raise _Refused(f"It is nested more than {DEEPEST} deep.")
         work = self.of.get(type(node))
@@ -171,7 +137,7 @@ class _Conditions:
     def flat(self, node: ast.expr, depth: int) -> Any:
         """As `value`, with what was looked up in a JSON column made a plain column."""
         value = self.value(node, depth)
-        return value.plain() if isinstance(value, _Nested) else value
+        return value.plain() if isinstance(value, Nested) else value
 
     def constant(self, node: ast.Constant, _depth: int) -> Any:
         if node.value is None:
@@ -193,11 +159,11 @@ class _Conditions:
         column = self.table[node.id]
         if node.id not in self.nested:
             return column
-        return _Nested(_Nested(column).each(lambda v: None if pd.isna(v) else json.loads(v)))
+        return Nested(Nested(column).each(lambda v: None if pd.isna(v) else json.loads(v)))
 
-    def subscript(self, node: ast.Subscript, depth: int) -> _Nested:
+    def subscript(self, node: ast.Subscript, depth: int) -> Nested:
         base, key = self.value(node.value, depth), self.value(node.slice, depth)
-        if not isinstance(base, _Nested) or not isinstance(key, str | int):
+        if not isinstance(base, Nested) or not isinstance(key, str | int):
             raise _Refused(f"{_words(node)} is refused: only JSON columns take [key].")
         return base[key]
 
@@ -231,9 +197,9 @@ class _Conditions:
                 raise _Refused("Left of in there must be a column.")
             return column.isin(among)
         element = self.value(left, depth)
-        if isinstance(element, pd.Series | _Nested | list):
+        if isinstance(element, pd.Series | Nested | list):
             raise _Refused("Right of in there must be a list, or left of it a constant.")
-        if isinstance(among, _Nested):
+        if isinstance(among, Nested):
             return among.holds(element)
         if isinstance(among, pd.Series) and isinstance(element, str):
             return among.str.contains(element, regex=False)
@@ -290,7 +256,7 @@ class _Conditions:
 
     def _argument(self, node: ast.expr, depth: int) -> Any:
         value = self.value(node, depth)
-        if isinstance(value, pd.Series | _Nested):
+        if isinstance(value, pd.Series | Nested):
             raise _Refused("An argument must be a constant.")
         return value
 
