@@ -67,6 +67,8 @@ class CutOver:
         ids: The target's ids of everything that it depends on.
 
         parallel: How many of its disks are copied at once.
+
+        volume_format: What its volumes' bytes are on the way: ``qcow2`` or ``raw``.
     """
 
     source: Api
@@ -76,6 +78,7 @@ class CutOver:
     ids: Ids
     timeouts: Timeouts
     parallel: int = 2
+    volume_format: str = "qcow2"
     log: Log = lambda text: None
     told: Told = lambda what, done, size: None
     stop: threading.Event = NEVER
@@ -122,9 +125,9 @@ class CutOver:
                     if self.stop.is_set() and step.name != "mark":
                         raise Interrupted(f"about to {step.name}")
                     getattr(self, f"do_{step.name}")()
-                except PumphouseError as error:
+                except Exception as error:  # whatever it is, the server must not stay down
                     state = self._undo(step.name)
-                    raise CutOverFailed(self.item.label, step.name, str(error), state) from error
+                    raise CutOverFailed(self.item.label, step.name, said(error), state) from error
         assert self.copy is not None
         order = [v["id"] for v in self.row["attached"]]
         sums = tuple(self.checksums[key] for key in ["root", *order] if self.checksums.get(key))
@@ -286,6 +289,7 @@ class CutOver:
                 self.timeouts.volume_s,
                 lambda done, total: self.told(f"volume {name}", done, total),
                 self.stop,
+                self.volume_format,
             )
             self.volume_ids[volume["id"]] = made
             self.checksums[volume["id"]] = checksum
@@ -421,8 +425,8 @@ class CutOver:
                 continue
             try:
                 undo()
-            except PumphouseError as error:
-                problems.append(f"{name}: {error}")
+            except Exception as error:  # noqa: BLE001 - the rest must be taken back all the same
+                problems.append(f"{name}: {said(error)}")
         if not problems:
             state = self.journal.get(WAS, self.live["status"])
             return f"Everything was undone: the source server is {state} as before."
@@ -489,6 +493,11 @@ class CutOver:
     def undo_remember(self) -> None:
         """Remove the journal: last, since a killed undo is carried on from it."""
         servers.remove_metadata(self.source, self.id, list(self.journal))
+
+
+def said(error: Exception) -> str:
+    """Return an error's words; one that we did not foresee also by its type."""
+    return str(error) if isinstance(error, PumphouseError) else f"{type(error).__name__}: {error}."
 
 
 def _device(volume: Mapping[str, Any], server_id: str) -> tuple[int, str]:

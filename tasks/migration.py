@@ -187,6 +187,7 @@ def copy_volume(work: Work, item: Item, ids: Ids) -> Entry:
             work.pair.timeouts.volume_s,
             lambda done, total: show("bytes", done, total),
             work.stop,
+            work.pair.migrate.volume_format,
         )
     return clock.entry(item, target_id, bytes=size, checksum=checksum, message=lost or item.reason)
 
@@ -214,6 +215,7 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
             ids=ids,
             timeouts=work.pair.timeouts,
             parallel=work.pair.limits.copies,
+            volume_format=work.pair.migrate.volume_format,
             log=logger.info,
             told=show,
             stop=work.stop,

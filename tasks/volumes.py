@@ -81,11 +81,13 @@ def copy_volume(
     timeout_s: float,
     progress: Progress = lambda done, size: None,
     stop: threading.Event = NEVER,
+    disk_format: str = "qcow2",
 ) -> tuple[str, str, int]:
     """
     Make *volume* exist at the target; return its id there, checksum and the bytes carried.
 
     owner: Acts at the target as the volume's owner, in the project *project_id*.
+    disk_format: What the bytes are on the way: ``qcow2`` or ``raw``.
 
     A finished copy is found by its source id, an unfinished one deleted. Temporary images are
     deleted at both ends, those that an earlier run left too.
@@ -101,7 +103,7 @@ def copy_volume(
         delete_volume(target, found["id"], timeout_s)
     mark = temporary_name(volume["id"])
     delete_copies(target, mark)
-    image_id = upload(source, volume, timeout_s, stop)
+    image_id = upload(source, volume, timeout_s, stop, disk_format)
     try:
         image = read_image(source, image_id) | {"visibility": "private", "is_protected": False}
         copy_id, checksum = copy_image(source, target, image, project_id, progress, stop, mark)
@@ -112,7 +114,13 @@ def copy_volume(
         delete_image(source, image_id)
 
 
-def upload(source: Api, volume: Row, timeout_s: float, stop: threading.Event = NEVER) -> str:
+def upload(
+    source: Api,
+    volume: Row,
+    timeout_s: float,
+    stop: threading.Event = NEVER,
+    disk_format: str = "qcow2",
+) -> str:
     """
     Upload *volume* to an image of its own cloud and return that image's id.
 
@@ -124,15 +132,15 @@ def upload(source: Api, volume: Row, timeout_s: float, stop: threading.Event = N
     for left in _temporary_images(source, volume["id"]):
         delete_image(source, left)
     if read_volume(source, volume["id"])["status"] != "in-use":
-        return _upload(source, volume, False, timeout_s, stop)
+        return _upload(source, volume, disk_format, False, timeout_s, stop)
     try:
-        return _upload(source, volume, True, timeout_s, stop)
+        return _upload(source, volume, disk_format, True, timeout_s, stop)
     except RequestFailed as refused:
         if refused.status not in (400, 403):
             raise
     _act(source, volume["id"], "os-reset_status", status="available")
     try:
-        return _upload(source, volume, False, timeout_s, stop)
+        return _upload(source, volume, disk_format, False, timeout_s, stop)
     except Exception:
         set_in_use(source, volume["id"])
         raise
@@ -155,11 +163,17 @@ def temporary_name(source_id: str) -> str:
     return f"pumphouse-temporary-{source_id}"
 
 
-def _upload(source: Api, volume: Row, force: bool, timeout_s: float, stop: threading.Event) -> str:
+def _upload(
+    source: Api,
+    volume: Row,
+    disk_format: str,
+    force: bool,
+    timeout_s: float,
+    stop: threading.Event,
+) -> str:
     request = {
         "image_name": temporary_name(volume["id"]),
-        # qcow2 leaves out what was never written: on most volumes that is most of it.
-        "disk_format": "qcow2",
+        "disk_format": disk_format,
         "container_format": "bare",
         "force": force,
     }

@@ -201,6 +201,13 @@ class MigrateOptions(_Section):
         "servers that keep nothing on their disk. auto: rebuild for servers whose metadata say "
         "pumphouse:mover=rebuild, image for the rest.",
     )
+    volume_format: Literal["qcow2", "raw"] = Field(
+        default="qcow2",
+        title="Volumes travel as",
+        description="qcow2: without what was never written, which on most volumes is most of "
+        "it; the Cinder host needs room for it in its image_conversion_dir meanwhile. raw: "
+        "every byte, with no room needed.",
+    )
 
 
 class SiteSettings(BaseModel):
