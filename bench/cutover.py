@@ -3,19 +3,17 @@ Downtime of one server's cut-over against the bare API steps, timed in the same 
 
 The floor is the sum of what cannot be left out, with nothing between the steps: stop the
 server, put its source port down, snapshot it, carry the image, boot from it, put the target's
-port up, read the copy. Each is called and waited
-for by itself, by polls of a fifth of a second.
+port up, read the copy. Each is called and waited for by itself, by polls of a fifth of a second.
 """
 
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
+from bench._lab import moving_server
 from bench.images import row
 from pumphouse import bodies
-from pumphouse.blocks.site import Site
 from pumphouse.plan import Item
 from pumphouse.tasks import images, ports, servers
 from pumphouse.tasks.api import Api
@@ -88,14 +86,10 @@ def _set_back(
     servers.set_power(source, servers.read_server(source, item.source_id), True, BOOT_S)
 
 
-def run(pair: Site, storage: Path, server_id: str) -> list[dict[str, Any]]:
-    """
-    Return the rows of the benchmark: the server is moved, bare first, then for good.
-
-    server_id: Of an ACTIVE server at the source, booted from an image, with ports and without
-        volumes. It is at the target afterwards.
-    """
+def run() -> list[dict[str, Any]]:
+    """Return the rows of the benchmark: a server of the lab is moved, bare first, then for good."""
     with ExitStack() as stack:
+        pair, storage, server_id = stack.enter_context(moving_server())
         ready = prepare(stack, pair, storage, server_id)
         rounds = [floor(ready) for _ in range(ROUNDS)]
         # The best of each step: the first boot on a host is slower than any later one.

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pumphouse.blocks.cloud import OpenStackCloud
+from bench._lab import cloud
 from pumphouse.rows_storage import image as image_row
 from pumphouse.tables import Row
 from pumphouse.tasks.api import Api
@@ -28,9 +28,9 @@ LEAST_RATIO = 0.9
 MOST_RSS_MIB = 200.0
 
 
-def run(source_cloud: OpenStackCloud, target_cloud: OpenStackCloud) -> list[dict[str, Any]]:
-    """Return the rows of the benchmark. Leaves nothing in either cloud."""
-    with Api(source_cloud, "source") as source, Api(target_cloud, "target") as target:
+def run() -> list[dict[str, Any]]:
+    """Return the rows of the benchmark. Leaves nothing in either cloud of the lab."""
+    with Api(cloud("source"), "source") as source, Api(cloud("target"), "target") as target:
         return [throughput(source, target), memory(source, target)]
 
 

@@ -1,0 +1,37 @@
+"""The lab as a benchmark finds it: its clouds, and a server to move."""
+
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab.connections import connect
+from lab.settings import load_lab
+from pumphouse.blocks.cloud import OpenStackCloud
+from pumphouse.blocks.site import Site
+from tests.lab_tenants import create_tenant, remove_named
+from tests.migrations import site
+
+
+def cloud(entry: str) -> OpenStackCloud:
+    """Return the lab's cloud of that name, ``source`` or ``target``."""
+    return OpenStackCloud(entry=entry, clouds_yaml=str(load_lab().clouds_file))
+
+
+@contextmanager
+def moving_server() -> Iterator[tuple[Site, Path, str]]:
+    """Yield a site, a folder and the id of a running server; remove all of it from both clouds."""
+    lab, name = load_lab(), f"bench-{uuid.uuid4().hex[:6]}"
+    admin = connect(lab.cloud("source"))
+    with tempfile.TemporaryDirectory() as folder:
+        storage = Path(folder)
+        try:
+            tenant = create_tenant(lab.cloud("source"), admin, name)
+            image, flavor = tenant.create_image(size_mib=32), tenant.create_flavor()
+            server = tenant.create_server(image, flavor, tenant.create_network())
+            pair = site(lab.clouds_file, storage, ("source", "target"))
+            yield pair, storage, server.id
+        finally:
+            for side in ("source", "target"):
+                remove_named(connect(lab.cloud(side)), name)
