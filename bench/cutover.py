@@ -87,7 +87,7 @@ def _set_back(
 
 
 def run() -> list[dict[str, Any]]:
-    """Return the rows of the benchmark: a server of the lab is moved, bare first, then for good."""
+    """Return the rows of the benchmark: a server moves, bare first, then for good."""
     with ExitStack() as stack:
         pair, storage, server_id = stack.enter_context(moving_server())
         ready = prepare(stack, pair, storage, server_id)
