@@ -32,6 +32,7 @@ MAJOR_VERSION = {
     "block-storage": "3",
     "placement": "1",
 }
+REQUEST_ID = "x-openstack-request-id"
 LONGEST_PAUSE_S = 30.0
 
 
@@ -52,7 +53,8 @@ class Api:
     The services of one cloud, by raw HTTP. Close it, or use it in ``with``.
 
     Reads are repeated after connection errors, 429 (its Retry-After is kept) and 5xx; writes
-    only when `retry` says that a second one is harmless. `calls` counts requests sent.
+    only when `retry` says that a second one is harmless. `calls` counts requests sent,
+    `changes` has the request ids of those that changed something, as the services log them.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Api:
         self.retries = cloud.retries
         self.connection = connection or cloud.connect()
         self.calls = 0
+        self.changes: list[str] = []
         self._counting = threading.Lock()
         self._adapters: dict[str, Adapter] = {}
 
@@ -188,6 +191,8 @@ class Api:
         except ksa.ClientException as error:
             return RequestFailed(self.name, call, 0, first_line(error)), None
         if answer.status_code < 400:
+            if method not in ("GET", "HEAD") and (id_ := answer.headers.get(REQUEST_ID)):
+                self.changes.append(id_)
             return answer, None
         if answer.status_code == 403:
             raise MissingRights(self.name, call, reason(answer))

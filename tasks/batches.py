@@ -59,7 +59,7 @@ def one(
         return entry(item, Status.LEFT, left)
     if stop.is_set():
         return entry(item, Status.LEFT, "The run was cancelled before its turn.")
-    began, started = time.monotonic(), datetime.now(UTC)
+    began, started, before = time.monotonic(), datetime.now(UTC), len(api.changes)
     try:
         target_id = effect(api, item, ids)
     except PumphouseError as error:
@@ -67,7 +67,8 @@ def one(
     else:
         done = entry(item, Status.DONE, item.reason, target_id)
     seconds = round(time.monotonic() - began, 3)
-    return done.model_copy(update={"seconds": seconds, "started_at": started})
+    changes = {"request_ids": tuple(api.changes[before:])}
+    return done.model_copy(update={"seconds": seconds, "started_at": started, **changes})
 
 
 def waits_for(item: Item, failed: Iterable[str]) -> str:

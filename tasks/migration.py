@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -160,7 +160,8 @@ def copy_image(work: Work, item: Item, ids: Ids) -> Entry:
             lambda done, size: show("bytes", done, size),
             work.stop,
         )
-    return clock.entry(item, target_id, bytes=item.row["size_bytes"] or 0, checksum=checksum)
+    size = item.row["size_bytes"] or 0
+    return clock.entry(item, target_id, (source, target), bytes=size, checksum=checksum)
 
 
 @task(task_run_name="copy volume {item.name}", cache_policy=NO_CACHE)
@@ -189,7 +190,14 @@ def copy_volume(work: Work, item: Item, ids: Ids) -> Entry:
             work.stop,
             work.pair.migrate.volume_format,
         )
-    return clock.entry(item, target_id, bytes=size, checksum=checksum, message=lost or item.reason)
+    return clock.entry(
+        item,
+        target_id,
+        (source, target, acting),
+        bytes=size,
+        checksum=checksum,
+        message=lost or item.reason,
+    )
 
 
 @task(task_run_name="cut over {item.name}", cache_policy=NO_CACHE)
@@ -207,7 +215,7 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
             # Taken before the stop: nobody waits for a slot while the server is down.
             stack.enter_context(work.slots.copy())
         source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
-        arrived = CutOver(
+        cutover = CutOver(
             source=source,
             target=target,
             sign_in=lambda user, project: owner(work.pair.target, target, user, project),
@@ -220,10 +228,13 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
             told=show,
             stop=work.stop,
             on_step=lambda name: logger.info("%s: %s", item.label, name),
-        ).run()
+        )
+        arrived = cutover.run()
+    assert cutover.owner is not None
     return clock.entry(
         item,
         arrived.target_id,
+        (source, target, cutover.owner),
         bytes=arrived.bytes,
         downtime_s=arrived.downtime_s,
         checksum=" ".join(arrived.checksums),
@@ -238,8 +249,9 @@ class Clock:
         self.started = datetime.now(UTC)
         self._began = time.monotonic()
 
-    def entry(self, item: Item, target_id: str, **values: Any) -> Entry:
-        """Return the entry of an action that is done now."""
+    def entry(self, item: Item, target_id: str, apis: Iterable[Api], **values: Any) -> Entry:
+        """Return the entry of an action that is done now, by calls of *apis*."""
+        values["request_ids"] = tuple(id_ for api in apis for id_ in api.changes)
         done = entry(item, Status.DONE, item.reason, target_id)
         seconds = round(time.monotonic() - self._began, 3)
         times = {"started_at": self.started, "seconds": seconds}
