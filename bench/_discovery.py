@@ -168,8 +168,13 @@ def expected(storage_url: str, role: Role) -> int:
     hidden = int(inventory["images"]["is_hidden"].sum())
     shown = count["images"] - hidden
     calls[_name(RAW["images"])] = shown // PAGE + 1 + hidden // PAGE + 1
-    # No links there: read until a page is empty.
-    calls[_name(RAW["server_groups"])] = -(-count["server_groups"] // PAGE) + 1
+    # No links there: read until a page is empty, or shorter than the first.
+    for kind, listing in (
+        ("server_groups", RAW["server_groups"]),
+        ("attachments", LISTINGS["attachments"]),
+    ):
+        found = count[kind]
+        calls[_name(listing)] = 2 if 0 < found < PAGE else found // PAGE + 1
     return sum(calls.values())
 
 

@@ -228,9 +228,11 @@ class Api:
 def _next(body: Mapping[str, Any], key: str, asked: str) -> str | None:
     """Return the path of the next page, or None. Keystone, Glance and the rest differ."""
     link = body.get("next") or (body.get("links") or {}).get("next")
-    for entry in body.get(f"{key}_links") or []:
-        if entry.get("rel") == "next":
-            link = entry["href"]
+    # Mostly the key and _links; but Cinder's volume_types come with volume_type_links.
+    for name in (f"{key}_links", f"{key.removesuffix('s')}_links"):
+        for entry in body.get(name) or []:
+            if entry.get("rel") == "next":
+                link = entry["href"]
     if not link:
         return None
     parts = urlsplit(link)

@@ -174,7 +174,7 @@ def quotas(reading: Reading) -> Iterator[list[Row]]:
 
 def servers(reading: Reading) -> Iterator[list[Row]]:
     """Yield the servers; their groups come from the groups' own listing, not one by one."""
-    groups_of = rows_compute.group_ids_by_member(_server_groups(reading))
+    groups_of = rows_compute.group_ids_by_member(shared(reading, "server_groups"))
     unknown = 0
     for page in reading.pages(RAW["servers"]):
         unknown += sum(raw.get("status") == "UNKNOWN" and "tenant_id" in raw for raw in page)
@@ -183,16 +183,9 @@ def servers(reading: Reading) -> Iterator[list[Row]]:
         reading.notes.append(f"{unknown} servers are in a cell that does not answer.")
 
 
-def _server_groups(reading: Reading) -> list[Raw]:
-    def read() -> list[Raw]:
-        return [raw for page in reading.offset_pages(RAW["server_groups"]) for raw in page]
-
-    return reading.reader.once("server_groups", read)
-
-
 def server_groups(reading: Reading) -> Iterator[list[Row]]:
     """Yield the server groups."""
-    yield [rows_compute.server_group(raw) for raw in _server_groups(reading)]
+    yield [rows_compute.server_group(raw) for raw in shared(reading, "server_groups")]
 
 
 def flavors(reading: Reading) -> Iterator[list[Row]]:

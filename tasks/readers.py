@@ -13,7 +13,7 @@ from openstack.exceptions import ConfigException
 
 from pumphouse.blocks.cloud import OpenStackCloud
 from pumphouse.errors import CloudUnreachable, ConfigError, PumphouseError, RequestFailed
-from pumphouse.listings import PAGE, Listing
+from pumphouse.listings import Listing
 from pumphouse.models import Role
 from pumphouse.tasks.api import Api
 
@@ -152,20 +152,29 @@ class Reading:
     ) -> Iterator[list[Raw]]:
         """Yield the pages of *listing*, by the newest microversion unless one is given."""
         version = microversion or self.microversion(listing.service)
-        return self.api.pages(
-            listing.service, listing.path, listing.key, {**listing.params, **params}, version
-        )
+        asked = {**listing.params, **params}
+        if listing.paging == "links":
+            return self.api.pages(listing.service, listing.path, listing.key, asked, version)
+        return self._unlinked(listing, asked, version)
+
+    def _unlinked(
+        self, listing: Listing, asked: Mapping[str, Any], version: str | None
+    ) -> Iterator[list[Raw]]:
+        """Yield the pages of a listing that links none; the service may cap what we ask for."""
+        size, read = 0, 0
+        at: dict[str, Any] = {}
+        while page := self.api.get(listing.service, listing.path, {**asked, **at}, version)[
+            listing.key
+        ]:
+            yield page
+            size, read = size or len(page), read + len(page)
+            if len(page) < size:
+                return
+            at = {"offset": read} if listing.paging == "offset" else {"marker": page[-1]["id"]}
 
     def all(self, listing: Listing, **params: Any) -> list[Raw]:
         """Return all objects of *listing*."""
         return [raw for page in self.pages(listing, **params) for raw in page]
-
-    def offset_pages(self, listing: Listing) -> Iterator[list[Raw]]:
-        """Yield the pages of a listing that links none: ask until one is empty."""
-        offset = 0
-        while page := self.all(listing, limit=PAGE, offset=offset):
-            yield page
-            offset += len(page)
 
     def each(
         self, items: Iterable[Item], read: Callable[[Item], Found]

@@ -139,25 +139,21 @@ class FakeCloud:
         self._routes.insert(0, (method, service, _pattern(path), handler))
 
     def listing(
-        self,
-        service: str,
-        path: str,
-        key: str,
-        rows: Sequence[Mapping[str, Any]],
-        page: int = 1000,
+        self, service: str, path: str, key: str, rows: Rows, page: int = 1000, links: bool = True
     ) -> None:
-        """Answer GET *path* with *rows* in pages of at most *page*, linked as *service* does."""
+        """
+        Answer GET *path* with *rows* in pages of at most *page*, linked as *service* does.
+
+        Without *links* the next page must be asked for: by offset, or by the last row's id.
+        """
 
         def handler(request: Request) -> dict[str, Any]:
-            start = int(request.query.get("marker", 0))
+            start = _start(request.query, rows, links)
             size = min(int(request.query.get("limit", page)), page)
             body: dict[str, Any] = {key: list(rows[start : start + size])}
-            if start + size < len(rows) and "offset" not in request.query:
+            if links and start + size < len(rows):
                 query = urlencode({**request.query, "marker": start + size})
                 _link(body, service, key, f"{self._base(service)}{request.path}?{query}")
-            if "offset" in request.query:
-                offset = int(request.query["offset"])
-                body[key] = list(rows[offset : offset + size])
             return body
 
         self.route("GET", service, path, handler)
@@ -301,6 +297,13 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(
         "".join(f"(?P<{p}>[^/]+)" if i % 2 else re.escape(p) for i, p in enumerate(parts))
     )
+
+
+def _start(query: Mapping[str, str], rows: Rows, links: bool) -> int:
+    """Return where a page begins. The links of a listing have a row's number for a marker."""
+    if links or "marker" not in query:
+        return int(query.get("marker", query.get("offset", 0)))
+    return 1 + [row["id"] for row in rows].index(query["marker"])
 
 
 def _link(body: dict[str, Any], service: str, key: str, href: str) -> None:

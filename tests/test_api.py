@@ -8,7 +8,7 @@ import pytest
 from pumphouse.errors import CloudUnreachable, MissingRights, RequestFailed
 from pumphouse.tasks import api as api_module
 from pumphouse.tasks.api import Api, ServiceMissing
-from tests.fakecloud import FakeCloud
+from tests.fakecloud import FakeCloud, Request
 
 LISTINGS = {
     "identity": ("/users", "users"),
@@ -100,6 +100,23 @@ def test_a_truncated_listing_is_no_listing(cloud: FakeCloud) -> None:
 
     with Api(cloud.block(), "source") as api, pytest.raises(RequestFailed, match="list_limit"):
         api.list("identity", "/users", "users")
+
+
+def test_a_link_that_is_called_otherwise_is_followed(cloud: FakeCloud) -> None:
+    """Cinder's volume_types come with volume_type_links."""
+
+    def types(request: Request) -> dict[str, object]:
+        if "marker" in request.query:
+            return {"volume_types": [{"id": "b"}]}
+        link = {"rel": "next", "href": "http://inside.example/v3/types?marker=a"}
+        return {"volume_types": [{"id": "a"}], "volume_type_links": [link]}
+
+    cloud.route("GET", "block-storage", "/types", types)
+
+    with Api(cloud.block(), "source") as api:
+        found = api.list("block-storage", "/types", "volume_types")
+
+    assert [row["id"] for row in found] == ["a", "b"]
 
 
 def test_a_missing_service_is_told_from_a_broken_one() -> None:

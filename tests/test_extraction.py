@@ -150,16 +150,23 @@ def test_a_host_that_placement_does_not_know_is_a_row(
     assert reading.notes == []
 
 
-def test_a_listing_without_links_is_read_to_its_end(cloud: FakeCloud, reader: CloudReader) -> None:
-    """Server groups page by offset and link nothing."""
-    groups = [
-        {"id": f"group-{i}", "name": "g", "policy": "affinity", "members": []} for i in range(5)
-    ]
-    cloud.listing("compute", "/os-server-groups", "server_groups", groups, page=2)
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [("server_groups", "/os-server-groups"), ("attachments", "/attachments/detail")],
+)
+@pytest.mark.parametrize(("count", "calls"), [(0, 1), (1, 2), (4, 3), (5, 3)])
+def test_a_listing_without_links_is_read_to_its_end(
+    cloud: FakeCloud, reader: CloudReader, kind: str, path: str, count: int, calls: int
+) -> None:
+    """Both cut off at the service's own limit, which may be less than we ask for, silently."""
+    rows = [{"id": f"{i}", "name": "n", "volume_id": "v"} for i in range(count)]
+    service = "compute" if kind == "server_groups" else "block-storage"
+    cloud.listing(service, path, kind, rows, page=2, links=False)
 
-    rows, _ = read(reader, "server_groups")
+    found, reading = read(reader, kind)
 
-    assert [row["id"] for row in rows] == [f"group-{i}" for i in range(5)]
+    assert [row["id"] for row in found] == [row["id"] for row in rows]
+    assert reading.api.calls == calls
 
 
 def test_a_domain_with_its_own_driver_is_asked_by_itself(

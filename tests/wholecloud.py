@@ -33,7 +33,9 @@ def furnish(cloud: FakeCloud, servers: int = 5, page: int = 1000) -> None:
         "hypervisors": [answers.hypervisor(i) for i in range(3)],
     }
     for name, listing in {**LISTINGS, **RAW}.items():
-        cloud.listing(listing.service, listing.path, listing.key, rows.get(name, []), page)
+        links = listing.paging == "links"
+        found = rows.get(name, [])
+        cloud.listing(listing.service, listing.path, listing.key, found, page, links)
     # Two listings share a path and differ in what is asked: hidden images, effective roles.
     _choose(cloud, "image", "/images", "images", "os_hidden", rows["images"], [])
     effective = [{"user": {"id": "user-1"}, "role": {"id": "r"}, "scope": {}}]

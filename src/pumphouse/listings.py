@@ -6,7 +6,7 @@ Tables that need more than one call are in `pumphouse.tasks.extraction`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from pumphouse import rows_compute, rows_identity, rows_network, rows_storage
 from pumphouse.tables import Row
@@ -17,13 +17,20 @@ PAGE = 1000
 
 @dataclass(frozen=True)
 class Listing:
-    """One listing of an API. *service* is a key of `Api`; *key* holds an answer's objects."""
+    """
+    One listing of an API. *service* is a key of `Api`; *key* holds an answer's objects.
+
+    *paging* is how the next page is found: most answers link it. Cinder's attachments and
+    Nova's server groups cut off at the service's limit and say nothing: there the next page is
+    asked for by the last id or by an offset, until one is shorter than the first.
+    """
 
     service: str
     path: str
     key: str
     row: Callable[[Mapping[str, Any]], Row] = dict
     params: Mapping[str, Any] = field(default_factory=dict)
+    paging: Literal["links", "marker", "offset"] = "links"
 
 
 _PAGED = {"limit": PAGE}
@@ -61,7 +68,11 @@ RAW: dict[str, Listing] = {
         "compute", "/flavors/detail", "flavors", params={"is_public": "None", "limit": PAGE}
     ),
     "server_groups": Listing(
-        "compute", "/os-server-groups", "server_groups", params={"all_projects": "true"}
+        "compute",
+        "/os-server-groups",
+        "server_groups",
+        params={"all_projects": "true", "limit": PAGE},
+        paging="offset",
     ),
     "servers": Listing("compute", "/servers/detail", "servers", params=_EVERYBODYS),
     "hypervisors": Listing("compute", "/os-hypervisors/detail", "hypervisors", params=_PAGED),
@@ -121,7 +132,12 @@ LISTINGS: dict[str, Listing] = {
         "block-storage", "/snapshots/detail", "snapshots", rows_storage.snapshot, _EVERYBODYS
     ),
     "attachments": Listing(
-        "block-storage", "/attachments/detail", "attachments", rows_storage.attachment, _EVERYBODYS
+        "block-storage",
+        "/attachments/detail",
+        "attachments",
+        rows_storage.attachment,
+        _EVERYBODYS,
+        paging="marker",
     ),
     "volume_services": Listing(
         "block-storage", "/os-services", "services", rows_storage.volume_service
