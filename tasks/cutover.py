@@ -20,6 +20,7 @@ from pumphouse.checks import STATE, WAS
 from pumphouse.comparison import MIGRATED_TO, mark
 from pumphouse.config import Timeouts
 from pumphouse.errors import (
+    Conflict,
     CutOverFailed,
     Interrupted,
     PumphouseError,
@@ -146,6 +147,12 @@ class CutOver:
                 self.owner.microversion(service)
             self.flavor_id = self._flavor()
             self.copy = servers.find_copy(self.target, self.row)
+            if self.copy and not self.is_resumed:
+                # Its disks are of an unknown time: going on with them could lose what came after.
+                raise Conflict("servers", self.item.label, [
+                    f"server {self.copy['id']} carries its id, but no cut-over is under way; "
+                    "delete that server"
+                ])  # fmt: skip
             for port in self.row["ports"]:
                 ports.read_port(self.target, self.ids["ports"][port["id"]])
             if not self.copy or self.copy["status"] == "ERROR":
@@ -418,10 +425,11 @@ class CutOver:
     def _undo(self, failed: str) -> str:
         """Take everything back, newest first; return what became of it, as sentences."""
         self.stop = NEVER
-        problems = []
+        problems: list[str] = []
         for name in undo_order(failed):
             undo: Callable[[], None] | None = getattr(self, f"undo_{name}", None)
-            if undo is None:
+            if undo is None or (name == "remember" and problems):
+                # What is left undone is carried on from the journal: it must stay.
                 continue
             try:
                 undo()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pumphouse import checks
 from pumphouse.closure import KINDS, Rows
-from pumphouse.comparison import Match, match
+from pumphouse.comparison import Match, mark, match
 from pumphouse.estate import Estate
 from pumphouse.models import Action, Mover
 from pumphouse.tables import Row
@@ -287,9 +287,6 @@ def _depends(item: Item, source: Estate, present: set[str]) -> list[str]:
     if item.kind == "ports":
         keys += [f"security_groups:{id_}" for id_ in row["security_group_ids"] or []]
         keys += [f"subnets:{fixed['subnet_id']}" for fixed in row["fixed_ips"] or []]
-    if item.kind == "security_groups":
-        # A group that names one further on waits for nothing: rules are made after groups.
-        keys += []
     if item.kind == "routers":
         keys.append(f"networks:{(row['external_gateway'] or {}).get('network_id')}")
         keys += [f"subnets:{f['subnet_id']}" for p in row["interfaces"] for f in p["fixed_ips"]]
@@ -313,15 +310,9 @@ def _quota_match(row: Row, source: Estate, target: Estate) -> Match:
     differing = sorted(k for k, v in row["limits"].items() if k in found and found[k] != v)
     if not differing:
         return Match(Action.SKIP, id_, "The limits are equal.")
-    if _copied_from(there[0]) != row["project_id"]:
+    if mark(there[0]) != row["project_id"]:
         return Match(Action.ADOPT, id_, "The project was there before; its limits are kept.")
     return Match(Action.UPDATE, id_, f"Differing: {', '.join(differing)}.", tuple(differing))
-
-
-def _copied_from(project: Row) -> str | None:
-    from pumphouse.comparison import mark
-
-    return mark(project)
 
 
 def _with_quotas(items: list[Item], target: Estate) -> Iterable[Item]:

@@ -1,0 +1,120 @@
+"""The order of a cut-over and of its undo, without a cloud."""
+
+from contextlib import nullcontext
+from typing import Any, cast
+
+import pytest
+
+from pumphouse.config import Timeouts
+from pumphouse.errors import CutOverFailed
+from pumphouse.models import Action
+from pumphouse.plan import Item
+from pumphouse.steps import NAMES
+from pumphouse.tasks import servers
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.cutover import CutOver
+
+ROW = {
+    "user_id": "u",
+    "project_id": "p",
+    "flavor_name": "small",
+    "image_id": "i",
+    "attached": [],
+    "ports": [],
+}
+LIVE = {"status": "ACTIVE", "metadata": {}, "os-extended-volumes:volumes_attached": []}
+
+
+class Nobody:
+    """An Api that is looked at and never called."""
+
+    changes: tuple[str, ...] = ()
+
+    def adapter(self, service: str) -> None:
+        """Have every service."""
+
+    def microversion(self, service: str) -> None:
+        """Have no microversion."""
+
+
+@pytest.fixture
+def cutover(monkeypatch: pytest.MonkeyPatch) -> CutOver:
+    """Return a cut-over whose preparation finds a running server and no copy."""
+    monkeypatch.setattr(servers, "read_server", lambda api, id_: dict(LIVE))
+    monkeypatch.setattr(servers, "find_copy", lambda api, row: None)
+    monkeypatch.setattr(servers, "delete_snapshots", lambda api, id_: None)
+    monkeypatch.setattr("pumphouse.tasks.images.delete_copies", lambda api, id_: None)
+    monkeypatch.setattr(CutOver, "_flavor", lambda self: "f")
+    api = cast(Api, Nobody())
+    item = Item(
+        kind="servers", source_id="s", name="web", action=Action.CREATE, reason="", row=ROW
+    )
+    return CutOver(
+        source=api,
+        target=api,
+        sign_in=lambda user, project: nullcontext((api, "")),
+        item=item,
+        ids={"users": {"u": "U"}, "projects": {"p": "P"}},
+        timeouts=Timeouts(),
+    )
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch, broken: dict[str, Exception]) -> list[str]:
+    """Replace every step and undo by a note of its name; those of *broken* raise."""
+    calls: list[str] = []
+
+    def replace(name: str) -> None:
+        def step(cutover: Any) -> None:
+            calls.append(name)
+            if name in broken:
+                raise broken[name]
+
+        monkeypatch.setattr(CutOver, name, step, raising=False)
+
+    for name in NAMES:
+        replace(f"do_{name}")
+        if hasattr(CutOver, f"undo_{name}"):
+            replace(f"undo_{name}")
+    return calls
+
+
+def test_an_unforeseen_error_is_undone_too(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong, the server does not stay down."""
+    calls = recorded(monkeypatch, {"do_boot": KeyError("addresses")})
+
+    with pytest.raises(CutOverFailed, match=r"boot: KeyError: 'addresses'.*Everything was undone"):
+        cutover.run()
+
+    undone = [name for name in calls if name.startswith("undo_")]
+    assert undone == [
+        "undo_boot", "undo_move", "undo_isolate", "undo_stop", "undo_lock", "undo_remember",
+    ]  # fmt: skip
+
+
+def test_the_journal_stays_while_something_is_not_undone(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run carries on from the journal: it goes last, and only if all else is back."""
+    broken: dict[str, Exception] = {"do_verify": OSError("x"), "undo_boot": OSError("gone")}
+    calls = recorded(monkeypatch, broken)
+
+    with pytest.raises(CutOverFailed, match="NOT everything could be undone: boot: OSError: gone"):
+        cutover.run()
+
+    assert "undo_stop" in calls
+    assert "undo_remember" not in calls
+
+
+def test_a_copy_without_a_journal_is_not_taken_for_ours(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its disks are of an unknown time: nothing is touched, the operator is told."""
+    calls = recorded(monkeypatch, {})
+    monkeypatch.setattr(servers, "find_copy", lambda api, row: {"id": "stray", "status": "ACTIVE"})
+
+    with pytest.raises(CutOverFailed, match=r"prepare.*stray carries its id.*Nothing was touched"):
+        cutover.run()
+
+    assert calls == []
