@@ -229,30 +229,34 @@ def availability_zones(reading: Reading) -> Iterator[list[Row]]:
 
 
 def hypervisors(reading: Reading) -> Iterator[list[Row]]:
-    """Yield the hypervisors, with what Placement lets servers take of each."""
+    """Yield the hypervisors, with what Placement gives out and has given of each."""
     newest = reading.microversion("compute") or LISTED_HYPERVISORS
     version = min(newest, LISTED_HYPERVISORS, key=lambda text: [*map(int, text.split("."))])
     for page in reading.pages(RAW["hypervisors"], version):
         ids = [raw["id"] for raw in page]
-        inventories: dict[str, Raw | None] = {}
+        providers: dict[str, tuple[Raw | None, Raw | None]] = {}
         try:
-            inventories = dict(reading.each(ids, partial(_inventories, reading)))
+            providers = dict(reading.each(ids, partial(_provider, reading)))
         except ServiceMissing as missing:
             reading.notes.append(f"{missing} Capacity is Nova's own.")
-        yield [rows_compute.hypervisor(raw, inventories.get(raw["id"])) for raw in page]
+        yield [
+            rows_compute.hypervisor(raw, *providers.get(raw["id"], (None, None))) for raw in page
+        ]
 
 
-def _inventories(reading: Reading, provider_id: str) -> Raw | None:
-    """Return a provider's inventories; None when Placement does not know it (yet)."""
-    path = f"/resource_providers/{provider_id}/inventories"
+def _provider(reading: Reading, provider_id: str) -> tuple[Raw | None, Raw | None]:
+    """Return inventories and usages of a host; None each when Placement does not know it yet."""
     version = reading.microversion("placement")
-    try:
-        found: Raw = reading.api.get("placement", path, None, version)["inventories"]
-    except RequestFailed as failed:
-        if failed.status != 404:
-            raise
-        return None
-    return found
+    found: list[Raw] = []
+    for key in ("inventories", "usages"):
+        path = f"/resource_providers/{provider_id}/{key}"
+        try:
+            found.append(reading.api.get("placement", path, None, version)[key])
+        except RequestFailed as failed:
+            if failed.status != 404:
+                raise
+            return None, None
+    return found[0], found[1]
 
 
 # ---- image and volume

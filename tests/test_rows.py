@@ -177,10 +177,26 @@ def test_capacity_is_what_placement_gives_out() -> None:
     assert row["disk_allocatable_gib"] == 6000
 
 
+def test_use_is_what_placement_has_given_out() -> None:
+    """Pinned processors are used, too; Nova's figure counts the host's own memory."""
+    usages = {"VCPU": 12, "PCPU": 4, "MEMORY_MB": 2048}
+    pinned = {**answers.INVENTORIES, "PCPU": {"total": 8}}
+
+    row = rows_compute.hypervisor(answers.hypervisor(3), pinned, usages)
+
+    assert row["vcpus_used"] == 16
+    assert row["vcpus_allocatable"] == (64 - 2) * 4.0 + 8
+    assert row["ram_used_mib"] == 2048
+    assert row["disk_used_gib"] == answers.hypervisor(3)["local_gb_used"]
+
+
 def test_capacity_without_placement_is_novas() -> None:
     """A host that Placement does not know yet still has processors."""
-    assert rows_compute.hypervisor(answers.hypervisor(3))["vcpus_allocatable"] == 64
-    assert rows_compute.allocatable(None, "VCPU", None) is None
+    row = rows_compute.hypervisor(answers.hypervisor(3))
+
+    assert row["vcpus_allocatable"] == 64
+    assert row["vcpus_used"] == answers.hypervisor(3)["vcpus_used"]
+    assert rows_compute.allocatable(None, ["VCPU"], None) is None
 
 
 def test_image_properties_are_what_the_operator_set() -> None:

@@ -72,3 +72,5 @@ def _one_by_one(cloud: FakeCloud) -> None:
     cloud.route("GET", "block-storage", "/types/{id}/os-volume-type-access", access)
     inventories = {"inventories": answers.INVENTORIES}
     cloud.route("GET", "placement", "/resource_providers/{id}/inventories", inventories)
+    usages = {"usages": {"VCPU": 12, "PCPU": 4, "MEMORY_MB": 2048, "DISK_GB": 100}}
+    cloud.route("GET", "placement", "/resource_providers/{id}/usages", usages)

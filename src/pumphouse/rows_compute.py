@@ -1,7 +1,6 @@
 """Rows of the compute tables, from what Nova and Placement answer."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from pumphouse.rows_identity import Raw, taken
 from pumphouse.tables import Row
@@ -146,39 +145,61 @@ def compute_service(raw: Raw) -> Row:
     return row | {"id": str(raw["id"])}
 
 
-def hypervisor(raw: Raw, inventories: Mapping[str, Raw] | None = None) -> Row:
+def hypervisor(
+    raw: Raw, inventories: Mapping[str, Raw] | None = None, usages: Mapping[str, int] | None = None
+) -> Row:
     """
     Return the row of a hypervisor.
 
     raw: As Nova gives it up to microversion 2.87; later ones leave capacity out.
-    inventories: Placement's of this provider, where it is known.
+    inventories, usages: Placement's of this provider, where it is known: what the scheduler
+        goes by. Nova's own use counts what the host keeps for itself, too.
     """
     row = taken(
         raw,
-        "status state host_ip vcpus vcpus_used",
+        "status state host_ip vcpus",
         name="hypervisor_hostname",
         type="hypervisor_type",
         version="hypervisor_version",
         servers="running_vms",
         ram_mib="memory_mb",
-        ram_used_mib="memory_mb_used",
         disk_gib="local_gb",
-        disk_used_gib="local_gb_used",
     )
     row["id"] = str(raw["id"])
     row["host"] = raw["service"]["host"]
-    row["vcpus_allocatable"] = allocatable(inventories, "VCPU", row["vcpus"])
-    row["ram_allocatable_mib"] = allocatable(inventories, "MEMORY_MB", row["ram_mib"])
-    row["disk_allocatable_gib"] = allocatable(inventories, "DISK_GB", row["disk_gib"])
+    for name, classes, physical, used in _CAPACITY:
+        row[f"{name[0]}_allocatable{name[1]}"] = allocatable(inventories, classes, raw[physical])
+        row[f"{name[0]}_used{name[1]}"] = used_of(usages, classes, raw[used])
     return row
 
 
+# Column's name before and after the word, Placement's classes, Nova's capacity and use.
+# Pinned processors are a class of their own.
+_CAPACITY = (
+    (("vcpus", ""), ("VCPU", "PCPU"), "vcpus", "vcpus_used"),
+    (("ram", "_mib"), ("MEMORY_MB",), "memory_mb", "memory_mb_used"),
+    (("disk", "_gib"), ("DISK_GB",), "local_gb", "local_gb_used"),
+)
+
+
 def allocatable(
-    inventories: Mapping[str, Raw] | None, resource: str, physical: float | None
+    inventories: Mapping[str, Raw] | None, classes: Sequence[str], physical: float | None
 ) -> float | None:
-    """Return what Placement gives out of *resource*; the *physical* amount if it says nothing."""
-    inventory: Mapping[str, Any] | None = (inventories or {}).get(resource)
-    if inventory is None:
+    """Return what Placement gives out of *classes*; the *physical* amount if it says nothing."""
+    found = [(inventories or {})[name] for name in classes if name in (inventories or {})]
+    if not found:
         return None if physical is None else float(physical)
+    return float(sum(map(_given_out, found)))
+
+
+def _given_out(inventory: Raw) -> float:
     usable = inventory["total"] - inventory.get("reserved", 0)
     return float(usable * inventory.get("allocation_ratio", 1.0))
+
+
+def used_of(
+    usages: Mapping[str, int] | None, classes: Sequence[str], novas: int | None
+) -> int | None:
+    """Return what is allocated of *classes*; what Nova says if Placement says nothing."""
+    found = [(usages or {})[name] for name in classes if name in (usages or {})]
+    return sum(found) if found else novas

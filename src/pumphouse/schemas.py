@@ -323,7 +323,7 @@ SCHEMAS: dict[str, Schema] = {
             host_ip
             servers:int
             vcpus:int physical, before the allocation ratio
-            vcpus_used:int
+            vcpus_used:int allocated (Placement), pinned ones too
             vcpus_allocatable:float after reservation and ratio (Placement)
             ram_mib:int
             ram_used_mib:int
