@@ -11,7 +11,16 @@ from pumphouse.reports import plots, summary
 from pumphouse.reports.pages import page, plot
 from pumphouse.schemas import SCHEMAS
 
-KINDS = tuple(SCHEMAS)
+SHOWN = {
+    "servers": ("status", "project_id"),
+    "volumes": ("volume_type", "size_gib"),
+    "images": ("id", "name", "size_bytes"),
+}
+WHOLE = ("services", "endpoints", "domains", "projects", "hypervisors")
+COLUMNS = {
+    kind: SHOWN.get(kind, schema.key[:1]) for kind, schema in SCHEMAS.items() if kind not in WHOLE
+}
+"""By kind, all that `html` looks at; of most tables it is how long they are."""
 
 USES = (
     ("vCPUs", "vcpus_used", "vcpus_allocatable", 1),

@@ -102,5 +102,5 @@ def _owners(job: Job) -> list[str]:
 @task(task_run_name="report", cache_policy=NO_CACHE)
 def write_report(folder: Folder, title: str, roles: tuple[Role, ...]) -> str:
     """Write the HTML report beside the tables it is about; return its location."""
-    read = [storage.load(folder / role.value, discovery.KINDS) for role in roles]
+    read = [storage.load(folder / role.value, columns=discovery.COLUMNS) for role in roles]
     return folder.write("report.html", discovery.html(title, read).encode())
