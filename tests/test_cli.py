@@ -210,7 +210,9 @@ def test_an_error_begins_with_its_kind(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().err.startswith("Cloud unreachable: Cloud source cannot be used")
 
 
-def test_the_lazy_console_can_be_lived_in() -> None:
-    """What is shown live enters and leaves the console."""
+def test_the_lazy_console_can_be_lived_in(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is shown live enters and leaves the console; its last state stays."""
     with Live(Text("x"), console=console.err) as live:
-        live.update(Text("y"))
+        live.update(Text("the last state"))
+
+    assert "the last state" in capsys.readouterr().err
