@@ -21,6 +21,7 @@ from pumphouse.tasks import storage
 from pumphouse.tasks.discovery import AFTER_SERVERS, Job, extract, order, write_report
 from pumphouse.tasks.publication import publish
 from pumphouse.tasks.readers import CloudReader
+from pumphouse.tasks.slots import available
 from pumphouse.tasks.storage import Folder, Manifest, StoredTable
 
 # A thread for each table of both clouds: one cloud that hangs must not keep the other's
@@ -65,15 +66,16 @@ def discover(
     pair = cast(Site, Site.load(site))
     site_folder = storage.inventories(pair.storage.url, site)
     folder = site_folder / storage.named(started, str(runtime.flow_run.id)[:8])
+    calls = {role: _allowed_calls(site, role, pair.limits.api_calls) for role in clouds.roles}
     with ExitStack() as stack:
         readers = {
-            role: stack.enter_context(CloudReader(pair.cloud(role), role, pair.limits.api_calls))
+            role: stack.enter_context(CloudReader(pair.cloud(role), role, calls[role]))
             for role in clouds.roles
         }
         # Both addresses first: a wrong entry of clouds.yaml ends the run before it begins.
         addresses = {role: reader.address() for role, reader in readers.items()}
         for role in clouds.roles:
-            stack.enter_context(_all_slots(site, role, pair.limits.api_calls))
+            stack.enter_context(_all_slots(site, role, calls[role]))
         age = timedelta(minutes=max_age_minutes)
         reused = [
             storage.reuse(source, table, folder / role.value)
@@ -93,6 +95,11 @@ def discover(
     report = write_report(folder, f"Inventory of {site}", clouds.roles)
     publish(site, folder, clouds.roles, found, report, pair.storage.link)
     return _result(site, folder, found, report, monotonic() - began)
+
+
+def _allowed_calls(site: str, role: Role, calls: int) -> int:
+    """Return how many calls at once the site and, in a deployment, Prefect's limit allow."""
+    return available(api_limit(site, role), calls) if runtime.deployment.id else calls
 
 
 def _all_slots(site: str, role: Role, calls: int) -> AbstractContextManager[Any]:
