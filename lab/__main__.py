@@ -98,7 +98,11 @@ def _restart(lab: Lab, options: argparse.Namespace) -> None:
 
 
 def _populate(lab: Lab, options: argparse.Namespace) -> None:
-    if importlib.util.find_spec("openstack") is None:
+    # The larger sizes write to the databases: the driver for that is the lab's own.
+    if (
+        importlib.util.find_spec("openstack") is None
+        or importlib.util.find_spec("pymysql") is None
+    ):
         _continue_in(lab.client_venv)
     from lab.populating import populate
 
