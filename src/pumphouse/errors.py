@@ -16,6 +16,10 @@ Our exception hierarchy:
   - Interrupted             the run was told to stop
   - CutOverFailed           one server's cut-over failed and was undone (or could not be)
   - MigrationIncomplete     a run ended with something left to do
+  - BmcError                a host's BMC did not do what was asked
+    - BmcUnreachable        it does not answer, or the session broke
+    - BmcRefused            it answers, but not to this user or not with this right
+    - BmcFailed             it took the command, and what it tells afterwards is not that
   - ServerUnreachable       the Prefect server does not answer or does not let us in
   - RunFailed               a run on the server ended, but not well
 """
@@ -358,6 +362,48 @@ class MigrationIncomplete(PumphouseError):
             f"{' | '.join(self.failed)} The report is {self.report}. "
             "Run the same migration again to go on: what is done is found and not repeated."
         )
+
+
+class BmcError(PumphouseError):
+    """
+    A BMC did not do what was asked.
+
+    Attributes:
+        bmc: Protocol, address and port.
+
+        doing: What was asked, for example ``set the boot device``.
+
+        reason: What happened, and what was or was not changed: whole sentences.
+    """
+
+    advice = ""
+
+    def __init__(self, bmc: str, doing: str, reason: str) -> None:
+        super().__init__(bmc, doing, reason)
+        self.bmc = bmc
+        self.doing = doing
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"BMC {self.bmc}: could not {self.doing}: {self.reason} {self.advice}".rstrip()
+
+
+class BmcUnreachable(BmcError):
+    """A BMC does not answer, its name is unknown, or the session broke. Worth a retry."""
+
+    advice = "Check its address, the network to it, and that IPMI over LAN or Redfish is on."
+
+
+class BmcRefused(BmcError):
+    """A BMC answers, but not to this user, password, certificate or privilege. No retry helps."""
+
+    advice = "Correct the access to this BMC and run again."
+
+
+class BmcFailed(BmcError):
+    """A BMC took a command, or said no to it, and the machine is not as it was asked to be."""
+
+    advice = "Look at the machine's console and at the BMC's own log."
 
 
 class ServerUnreachable(PumphouseError):
