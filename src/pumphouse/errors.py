@@ -20,6 +20,11 @@ Our exception hierarchy:
     - BmcUnreachable        it does not answer, or the session broke
     - BmcRefused            it answers, but not to this user or not with this right
     - BmcFailed             it took the command, and what it tells afterwards is not that
+  - FuelUnreachable         the Fuel master does not answer or does not let us in
+  - FuelRefused             Fuel answered a request with an error
+  - FuelBusy                Fuel does something else in that environment; try again later
+  - FuelTaskFailed          a job of Fuel failed, or its node is not what it should be
+  - FuelNodeUnclear         several of Fuel's nodes could be the host
   - ServerUnreachable       the Prefect server does not answer or does not let us in
   - RunFailed               a run on the server ended, but not well
 """
@@ -404,6 +409,120 @@ class BmcFailed(BmcError):
     """A BMC took a command, or said no to it, and the machine is not as it was asked to be."""
 
     advice = "Look at the machine's console and at the BMC's own log."
+
+
+class FuelUnreachable(PumphouseError):
+    """
+    The Fuel master does not answer, or does not accept our credentials.
+
+    Attributes:
+        url: Of the master or its Keystone.
+
+        reason: What happened, one sentence, without a secret.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, reason)
+        self.url = url
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"Fuel at {self.url} cannot be used: {self.reason} What Fuel was doing before goes "
+            "on there; run again when it answers."
+        )
+
+
+class FuelRefused(PumphouseError):
+    """
+    Fuel answered one request with an error.
+
+    Attributes:
+        call: Method and path.
+
+        status: HTTP status.
+
+        reason: Fuel's own words.
+    """
+
+    def __init__(self, call: str, status: int, reason: str) -> None:
+        super().__init__(call, status, reason)
+        self.call = call
+        self.status = status
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"Fuel answered {self.call} with {self.status}: {self.reason.rstrip('.')}. "
+            "That request changed nothing."
+        )
+
+
+class FuelBusy(PumphouseError):
+    """
+    Fuel works on something else in the environment, and does one thing at a time.
+
+    Attributes:
+        call: Method and path that was turned away.
+
+        reason: Fuel's own words.
+    """
+
+    def __init__(self, call: str, reason: str) -> None:
+        super().__init__(call, reason)
+        self.call = call
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"Fuel is busy and turned {self.call} away: {self.reason.rstrip('.')}. Nothing was "
+            "changed; run again when its running task is over."
+        )
+
+
+class FuelTaskFailed(PumphouseError):
+    """
+    A job of Fuel failed, or said ready while its node is not.
+
+    Attributes:
+        what: Which job and node, with names and ids.
+
+        reason: What Fuel said and in which state the node is.
+
+        advice: What to do next.
+    """
+
+    def __init__(self, what: str, reason: str, advice: str) -> None:
+        super().__init__(what, reason, advice)
+        self.what = what
+        self.reason = reason
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"Fuel's {self.what} failed: {self.reason} {self.advice}"
+
+
+class FuelNodeUnclear(PumphouseError):
+    """
+    It is not certain which of Fuel's nodes a host is. Nothing was changed.
+
+    Attributes:
+        macs: The MACs that the host should have.
+
+        nodes: The nodes with some of them: name, id and MACs each.
+    """
+
+    def __init__(self, macs: Sequence[str], nodes: Sequence[str]) -> None:
+        super().__init__(list(macs), list(nodes))
+        self.macs = list(macs)
+        self.nodes = list(nodes)
+
+    def __str__(self) -> str:
+        return (
+            f"No node of Fuel is certainly the host with {', '.join(self.macs)}: "
+            f"{'; '.join(self.nodes)}. Nothing was changed; correct the host's MACs in the "
+            "configuration, or delete the stale node in Fuel."
+        )
 
 
 class ServerUnreachable(PumphouseError):
