@@ -1,78 +1,169 @@
-"""How the servers of a host get off it: what an operator may choose."""
+"""
+How a host is emptied: the answer for each of its servers, and every problem at once.
 
-from enum import StrEnum
-from typing import Literal
+Pure. Nova's scheduler has the last word on where a server goes; what is said here before the
+first change is what it would refuse for certain.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from pumphouse.errors import ConfigError
+from pumphouse.estate import Estate
+from pumphouse.leaving import LEAVING, Asked, Way, metadata_of, notes, way
+from pumphouse.maintenance_options import MaintenanceOptions, Strategy
+from pumphouse.placing import Needs, needs, place, rooms
+from pumphouse.tables import Row
+
+__all__ = ["Asked", "Evacuation", "MaintenanceOptions", "Move", "Strategy", "Way", "evacuation"]
 
 
-class Strategy(StrEnum):
-    """How servers leave a host for other hosts of the same cloud."""
+class Move(BaseModel):
+    """
+    One server and how it leaves.
 
-    AUTO = "auto"
-    LIVE = "live"
-    COLD = "cold"
-    EVACUATE = "evacuate"
+    Attributes:
+        way: How it is tried first.
+
+        fallback: What is tried when that fails; None when nothing is.
+
+        reason: Why so; of a server that cannot move why, and what would help.
+
+        expected: A host that has room for it; Nova may choose another.
+
+        notes: What an operator should know before.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    server_id: str
+    name: str
+    project_id: str = ""
+    status: str
+    way: Way
+    fallback: Way | None = None
+    reason: str
+    needs: Needs
+    expected: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Its name and id, as every message has them."""
+        return f"{self.name} ({self.server_id})"
 
 
-class MaintenanceOptions(BaseModel):
-    """How a host is emptied unless a run says otherwise."""
+class Evacuation(BaseModel):
+    """Everything about emptying one host, before anything is touched."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, title="Maintenance")
+    model_config = ConfigDict(frozen=True)
 
-    strategy: Strategy = Field(
-        default=Strategy.AUTO,
-        title="Strategy",
-        description="auto: live, and cold what does not move live (a stop and a start). live: "
-        "nothing is stopped; what cannot move live is refused. cold: everything is stopped and "
-        "started elsewhere. evacuate: rebuild elsewhere, only for a host that is proven dead.",
+    host: str
+    is_dead: bool
+    moves: tuple[Move, ...]
+    problems: tuple[str, ...]
+
+
+def evacuation(estate: Estate, asked: Asked, unconfirmed: Sequence[Row] = ()) -> Evacuation:
+    """
+    Return how every server leaves the host, and every problem at once.
+
+    unconfirmed: Nova's migrations away from the host that wait to be confirmed, as its API has
+        them: their servers live elsewhere but hold room and disks here.
+
+    Raises:
+        ConfigError: The host, or the one that everything shall go to, does not exist.
+    """
+    service = _service(estate, asked.host)
+    is_dead = service["state"] != "up" or bool(service["is_forced_down"])
+    problems = _host_problems(estate, asked, service, is_dead)
+    moves = [_move(row, asked, is_dead) for row in leavers(estate, asked.host)]
+    problems += [f"Server {m.label}: {m.reason}" for m in moves if m.way is Way.NONE]
+    problems += _unconfirmed(estate, asked.host, unconfirmed)
+    movers = [m for m in moves if m.way not in (Way.NONE, Way.OFFLOAD)]
+    rows = {row["id"]: row for row in estate.rows("servers")}
+    there = rooms(estate, asked.host, asked.to_host)
+    places, lacking = place([(rows[m.server_id], m.needs) for m in movers], there, estate)
+    problems += [f"Server {rows[id_]['name']} ({id_}): {why}" for id_, why in lacking.items()]
+    moves = [m.model_copy(update={"expected": places.get(m.server_id, "")}) for m in moves]
+    return Evacuation(
+        host=asked.host, is_dead=is_dead, moves=tuple(moves), problems=tuple(problems)
     )
-    parallel: int = Field(
-        default=2,
-        ge=1,
-        le=64,
-        title="Migrations at once",
-        description="Per source cloud, over all runs: each takes bandwidth and disk of two hosts.",
-    )
-    block_migration: Literal["auto", "yes", "no"] = Field(
-        default="auto",
-        title="Block migration",
-        description="Whether local disks are copied in a live migration. auto: Nova decides by "
-        "what both hosts share.",
-    )
-    live_timeout_s: float = Field(
-        default=3600,
-        gt=0,
-        title="Live migration (s)",
-        description="Of one server; what happens then, the next field says.",
-    )
-    live_timeout_action: Literal["abort", "force"] = Field(
-        default="abort",
-        title="A live migration that does not end",
-        description="abort: it is called off, and the server stays or moves cold. force: Nova is "
-        "told to complete it: by post-copy where its live_migration_permit_post_copy allows "
-        "that, else by a pause of the guest. Guests that write much end sooner with Nova's "
-        "live_migration_permit_auto_converge.",
-    )
-    cold_timeout_s: float = Field(
-        default=3600,
-        gt=0,
-        title="Cold migration (s)",
-        description="Of one server, with its confirmation.",
-    )
-    evacuate_timeout_s: float = Field(
-        default=1800, gt=0, title="Evacuation (s)", description="Of one server from a dead host."
-    )
-    empty_timeout_s: float = Field(
-        default=180,
-        gt=0,
-        title="Agreement that it is empty (s)",
-        description="Until Nova's servers, Placement's allocations and the hypervisor's own "
-        "count agree; the hypervisor reports once a minute.",
-    )
-    max_failures: int = Field(
-        default=3,
-        ge=0,
-        title="Failures before the rest is left",
-        description="When more servers than this failed, no further one is begun.",
+
+
+def leavers(estate: Estate, host: str) -> list[Row]:
+    """Return the servers on *host*, and those that we moved off it and did not confirm yet."""
+    return [
+        row
+        for row in estate.rows("servers")
+        if row["host"] == host
+        or (row["status"] == "VERIFY_RESIZE" and metadata_of(row).get(LEAVING) == host)
+    ]
+
+
+def _service(estate: Estate, host: str) -> Row:
+    """Return nova-compute's row of *host*."""
+    found = [r for r in estate.rows("compute_services") if r["binary"] == "nova-compute"]
+    for row in found:
+        if row["host"] == host:
+            return row
+    hosts = ", ".join(sorted(row["host"] for row in found)) or "none"
+    raise ConfigError("host", [f"The source has no compute host {host!r}; there are {hosts}."])
+
+
+def _host_problems(estate: Estate, asked: Asked, service: Row, is_dead: bool) -> list[str]:
+    problems = []
+    if asked.to_host:
+        there = _service(estate, asked.to_host)
+        if asked.to_host == asked.host:
+            problems.append(f"Servers cannot go from {asked.host} to itself; name another host.")
+        elif there["state"] != "up" or there["status"] != "enabled" or there["is_forced_down"]:
+            is_down = "down" if there["state"] != "up" else "disabled"
+            problems.append(f"Host {asked.to_host} is {is_down}; name one that is enabled and up.")
+    strategy = asked.options.strategy
+    if is_dead and strategy in (Strategy.LIVE, Strategy.COLD):
+        problems.append(
+            f"Host {asked.host} is down, so nothing moves {strategy.value} from it; bring its "
+            "nova-compute back, or fence the host and evacuate it."
+        )
+    elif is_dead and not asked.is_fenced:
+        problems.append(
+            f"Host {asked.host} is down but may still run its servers: two would hold the same "
+            "disks and addresses. Power it off by its BMC and say so (--fenced), or bring its "
+            "nova-compute back."
+        )
+    if not is_dead and strategy is Strategy.EVACUATE:
+        problems.append(
+            f"Host {asked.host} is up ({service['status']}), and only a dead host can be "
+            "evacuated; use auto, live or cold, or power it off first."
+        )
+    return problems
+
+
+def _unconfirmed(estate: Estate, host: str, migrations: Sequence[Row]) -> list[str]:
+    problems = []
+    for raw in migrations:
+        row = estate.get("servers", raw["instance_uuid"])
+        if row is None or row["host"] == host or metadata_of(row).get(LEAVING) == host:
+            continue
+        problems.append(
+            f"Server {row['name']} ({row['id']}) was resized away from this host to "
+            f"{row['host']}, and its old disk is still here; confirm or revert that."
+        )
+    return problems
+
+
+def _move(row: Row, asked: Asked, is_dead: bool) -> Move:
+    chosen, fallback, reason = way(row, asked, is_dead)
+    return Move(
+        server_id=row["id"],
+        name=row["name"] or row["id"],
+        project_id=row["project_id"] or "",
+        status=row["status"],
+        way=chosen,
+        fallback=fallback,
+        reason=reason,
+        needs=needs(row),
+        notes=notes(row, chosen, asked),
     )
