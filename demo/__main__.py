@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.rule import Rule
 
 from demo import views
-from lab.layout import Lab
 from lab.packages import missing_packages
 from lab.settings import load_lab
 from pumphouse.deployments.processes import Process
@@ -49,20 +48,16 @@ def up() -> int:
     """Start everything, discover, migrate, and show what happened."""
     FOLDER.mkdir(exist_ok=True, mode=0o700)
     _say_what_needs_root()
+    _write_config()
     services = Services(FOLDER, options(os.environ))
     with ThreadPoolExecutor(1) as pool:
-        # The server's first start and the lab's both wait a lot: side by side.
-        server = pool.submit(services.start_server)
-        lab = _start_lab()
-        server.result()
-    _title("Prefect")
+        # Prefect's start and the lab's both wait a lot: side by side.
+        prefect = pool.submit(_start_prefect, services)
+        _start_lab()
+        _title("Prefect")
+        console.print(prefect.result(), end="", highlight=False, markup=False)
     environment = os.environ | services.client_environment()
-    _write_config(lab)
-    _files().start(_serve_files(), dict(os.environ))
     _pumphouse(environment, "config", "check")
-    _pumphouse(environment, "config", "register")
-    _pumphouse(environment, "deploy")
-    services.start_worker()
     _title("Discover both clouds")
     _pumphouse(environment, "discover", "--deployment")
     before = views.look(CONFIG, PROJECT)
@@ -102,15 +97,23 @@ def _say_what_needs_root() -> None:
     console.print(f"Everything else is written to {FOLDER} and the lab's directory.")
 
 
-def _start_lab() -> Lab:
+def _start_lab() -> None:
     _run(sys.executable, "-m", "lab", "up", "--size", "small")
-    lab = load_lab()
-    if not views.has_project(lab.clouds_file, PROJECT):
+    if not views.has_project(load_lab().clouds_file, PROJECT):
         _run(sys.executable, "-m", "lab", "populate", "--size", "small")
-    return lab
 
 
-def _write_config(lab: Lab) -> None:
+def _start_prefect(services: Services) -> str:
+    """Start server and worker with everything deployed; return what the commands said."""
+    services.start_server()
+    environment = os.environ | services.client_environment()
+    said = [_said(environment, "config", "register"), _said(environment, "deploy")]
+    services.start_worker()
+    return "".join(said)
+
+
+def _write_config() -> None:
+    lab = load_lab()
     CONFIG.write_text(
         f"name: {SITE}\n"
         f"source: {{entry: source, clouds_yaml: {lab.clouds_file}}}\n"
@@ -137,6 +140,22 @@ def _pumphouse(environment: dict[str, str], *words: str) -> None:
     subprocess.run(
         [command, *words], check=True, env=environment | {"PUMPHOUSE_CONFIG": str(CONFIG)}
     )
+
+
+def _said(environment: dict[str, str], *words: str) -> str:
+    command = [str(Path(sys.executable).parent / "pumphouse"), *words]
+    done = subprocess.run(
+        command,
+        env=environment | {"PUMPHOUSE_CONFIG": str(CONFIG)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        # Printed here, since the exception shows only the command.
+        console.print(done.stdout, markup=False)
+    done.check_returncode()
+    return f"$ pumphouse {' '.join(words)}\n{done.stdout}"
 
 
 def _run(*command: str) -> None:
