@@ -1,5 +1,7 @@
 """The lab as a benchmark finds it: its clouds, and a server to move."""
 
+import subprocess
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -35,3 +37,22 @@ def moving_server() -> Iterator[tuple[Site, Path, str]]:
         finally:
             for side in ("source", "target"):
                 remove_named(connect(lab.cloud(side)), name)
+
+
+@contextmanager
+def large_lab() -> Iterator[None]:
+    """
+    Fill the source with thousands of servers; then return both clouds to their first state.
+
+    The larger sizes are rows in databases: to take them away one by one would take hours.
+    """
+    _command("populate", "--size", "large")
+    try:
+        yield
+    finally:
+        _command("down", "--wipe")
+        _command("up")
+
+
+def _command(*words: str) -> None:
+    subprocess.run([sys.executable, "-m", "lab", *words], check=True, stdout=sys.stderr)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench._lab import cloud, large_lab
 from pumphouse import tables
 from pumphouse.blocks.cloud import OpenStackCloud
 from pumphouse.rows_compute import server
@@ -35,14 +36,13 @@ MOST_CPU_S = 2.0
 Row = dict[str, Any]
 
 
-def run(source: OpenStackCloud | None = None, target: OpenStackCloud | None = None) -> list[Row]:
-    """Return the rows of the benchmark; without clouds, of the lab's as it is filled."""
+def run() -> list[Row]:
+    """Return the rows of the benchmark. The lab is large meanwhile, and as new afterwards."""
     with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as services:
         environment = os.environ | services.client_environment()
-        real = _discover(
-            environment, folder, source or _lab("source"), target or _lab("target"), "both", ROUNDS
-        )
         big = _of_many(environment, folder)
+        with large_lab():
+            real = _discover(environment, folder, cloud("source"), cloud("target"), "both", ROUNDS)
     return [*_speed(real), _memory(big), cpu()]
 
 
@@ -82,9 +82,9 @@ def _memory(found: dict[str, Any]) -> Row:
 
 
 def _of_many(environment: dict[str, str], folder: str) -> dict[str, Any]:
-    with FakeCloud() as cloud:
-        furnish(cloud, servers=SERVERS, page=PAGE)
-        block = cloud.block(request_timeout_s=120)
+    with FakeCloud() as fake:
+        furnish(fake, servers=SERVERS, page=PAGE)
+        block = fake.block(request_timeout_s=120)
         return _discover(environment, f"{folder}/many", block, block, "source", 0)
 
 
@@ -126,12 +126,6 @@ def _fields(cloud: OpenStackCloud) -> dict[str, Any]:
         if value is not None:
             given[name] = value.get_secret_value()
     return given
-
-
-def _lab(entry: str) -> OpenStackCloud:
-    from lab.settings import load_lab
-
-    return OpenStackCloud(entry=entry, clouds_yaml=str(load_lab().clouds_file))
 
 
 def _row(
