@@ -21,6 +21,15 @@ class Power(StrEnum):
     OFF = "off"
 
 
+class Switch(StrEnum):
+    """What a BMC is told to do with the machine's power; `SHUTDOWN` asks its system."""
+
+    ON = "power on"
+    OFF = "power off"
+    RESET = "reset"
+    SHUTDOWN = "shutdown"
+
+
 class Device(StrEnum):
     """What a machine boots from: ``default`` follows the firmware's own order."""
 
@@ -40,6 +49,12 @@ class BootDevice(BaseModel):
     device: Device
     persistent: bool = False
     uefi: bool = False
+
+    @model_validator(mode="after")
+    def _default_has_no_flags(self) -> "BootDevice":
+        if self.device is Device.DEFAULT and (self.persistent or self.uefi):
+            raise ValueError("the default boot order is neither persistent nor UEFI or legacy")
+        return self
 
     def __str__(self) -> str:
         if self.device is Device.DEFAULT:
