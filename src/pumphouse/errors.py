@@ -16,6 +16,8 @@ Our exception hierarchy:
   - Interrupted             the run was told to stop
   - CutOverFailed           one server's cut-over failed and was undone (or could not be)
   - MigrationIncomplete     a run ended with something left to do
+  - MoveFailed              one server did not leave its host
+  - EvacuationIncomplete    a host was not emptied, or nobody agrees that it is empty
   - BmcError                a host's BMC did not do what was asked
     - BmcUnreachable        it does not answer, or the session broke
     - BmcRefused            it answers, but not to this user or not with this right
@@ -522,6 +524,63 @@ class FuelNodeUnclear(PumphouseError):
             f"No node of Fuel is certainly the host with {', '.join(self.macs)}: "
             f"{'; '.join(self.nodes)}. Nothing was changed; correct the host's MACs in the "
             "configuration, or delete the stale node in Fuel."
+        )
+
+
+class MoveFailed(PumphouseError):
+    """
+    One server did not leave its host.
+
+    Attributes:
+        server: Name and id.
+
+        way: How it was tried: ``live``, ``cold``, ``evacuate`` or ``offload``.
+
+        reason: What happened, in Nova's words where it has some.
+
+        state: How and where it is now.
+    """
+
+    def __init__(self, server: str, way: str, reason: str, state: str) -> None:
+        super().__init__(server, way, reason, state)
+        self.server = server
+        self.way = way
+        self.reason = reason
+        self.state = state
+
+    def __str__(self) -> str:
+        return f"Server {self.server} did not move ({self.way}): {self.reason} {self.state}"
+
+
+class EvacuationIncomplete(PumphouseError):
+    """
+    A host was not emptied, or Nova, Placement and the hypervisor do not agree that it is empty.
+
+    Attributes:
+        host: Its name.
+
+        left: A sentence for each server that is still there, or for each that contradicts.
+
+        moved: Names of the servers that left.
+
+        service: How its compute service is now.
+    """
+
+    def __init__(self, host: str, left: Sequence[str], moved: Sequence[str], service: str) -> None:
+        super().__init__(host, list(left), list(moved), service)
+        self.host = host
+        self.left = list(left)
+        self.moved = list(moved)
+        self.service = service
+
+    def __str__(self) -> str:
+        moved = (
+            f"{len(self.moved)} moved ({', '.join(self.moved)})" if self.moved else "none moved"
+        )
+        return (
+            f"Host {self.host} is not empty: {' | '.join(self.left)} Of its servers {moved}. "
+            f"Its compute service is {self.service}. `pumphouse evacuate {self.host}` goes on; "
+            f"`pumphouse maintenance leave {self.host}` takes the host back as it was."
         )
 
 

@@ -39,7 +39,7 @@ class Move(BaseModel):
 
     server_id: str
     name: str
-    project_id: str = ""
+    project: str = ""
     status: str
     way: Way
     fallback: Way | None = None
@@ -78,7 +78,7 @@ def evacuation(estate: Estate, asked: Asked, unconfirmed: Sequence[Row] = ()) ->
     service = _service(estate, asked.host)
     is_dead = service["state"] != "up" or bool(service["is_forced_down"])
     problems = _host_problems(estate, asked, service, is_dead)
-    moves = [_move(row, asked, is_dead) for row in leavers(estate, asked.host)]
+    moves = [_move(estate, row, asked, is_dead) for row in leavers(estate, asked.host)]
     problems += [f"Server {m.label}: {m.reason}" for m in moves if m.way is Way.NONE]
     problems += _unconfirmed(estate, asked.host, unconfirmed)
     movers = [m for m in moves if m.way not in (Way.NONE, Way.OFFLOAD)]
@@ -154,12 +154,12 @@ def _unconfirmed(estate: Estate, host: str, migrations: Sequence[Row]) -> list[s
     return problems
 
 
-def _move(row: Row, asked: Asked, is_dead: bool) -> Move:
+def _move(estate: Estate, row: Row, asked: Asked, is_dead: bool) -> Move:
     chosen, fallback, reason = way(row, asked, is_dead)
     return Move(
         server_id=row["id"],
         name=row["name"] or row["id"],
-        project_id=row["project_id"] or "",
+        project=estate.label("projects", row["project_id"]) or "",
         status=row["status"],
         way=chosen,
         fallback=fallback,

@@ -1,0 +1,124 @@
+"""Nova's compute services: disabled for maintenance, forced down, and as they were again."""
+
+from typing import Any
+
+from pumphouse import service_marks
+from pumphouse.errors import ConfigError, Refused, RequestFailed
+from pumphouse.service_marks import LONGEST, Mark
+from pumphouse.tasks.api import Api
+
+Raw = dict[str, Any]
+
+BY_UUID = "2.53"
+"""The first compute microversion whose services are named by UUID and changed by PUT."""
+
+
+def at_most(api: Api, wanted: str) -> str:
+    """Return compute microversion *wanted*, or the newest that both sides know if older."""
+    newest = api.microversion("compute") or "2.1"
+    return min(newest, wanted, key=lambda text: [*map(int, text.split("."))])
+
+
+def read_service(api: Api, host: str) -> Raw:
+    """
+    Return nova-compute's service of *host*.
+
+    Raises:
+        ConfigError: There is none; the message names those that there are.
+    """
+    params = {"binary": "nova-compute"}
+    version = api.microversion("compute")
+    services: list[Raw] = api.get("compute", "/os-services", params, version)["services"]
+    for service in services:
+        if service["host"] == host:
+            return service
+    hosts = ", ".join(sorted(s["host"] for s in services)) or "none"
+    problem = f"Cloud {api.name} has no compute host {host!r}; there are {hosts}."
+    raise ConfigError("host", [problem])
+
+
+def disable(api: Api, service: Raw, *, force_down: bool = False) -> Mark:
+    """
+    Keep new servers off a host, and return what was written about how it was before.
+
+    The second time the first mark stays, so nothing of what was before is lost. With
+    *force_down* Nova also takes the host as dead: only for one that is proven to be.
+
+    Raises:
+        Refused: Somebody else's reason is too long to be kept beside ours.
+    """
+    mark = service_marks.mark_of(service["status"], service.get("disabled_reason"))
+    if force_down and not service.get("forced_down"):
+        mark = mark.model_copy(update={"is_forced_down": True})
+    if len(mark.text) > LONGEST:
+        what = f"Maintenance of host {service['host']}"
+        raise Refused(
+            what, ["Its service is disabled with a reason too long to keep; shorten it."]
+        )
+    if service.get("disabled_reason") != mark.text or service["status"] != "disabled":
+        _set_status(api, service, mark.text)
+    if mark.is_forced_down and not service.get("forced_down"):
+        _force_down(api, service, True)
+    return mark
+
+
+def restore(api: Api, service: Raw) -> str:
+    """
+    Make a service as it was before we disabled it, and say what was done.
+
+    One that we did not disable is left alone.
+
+    Raises:
+        RequestFailed: Nova refuses, for example to take back that a host is down whose
+            nova-compute has not cleaned up after evacuations. The service is still disabled.
+    """
+    host, mark = service["host"], service_marks.parse(service.get("disabled_reason"))
+    if mark is None:
+        state = f"{service['status']} ({service.get('disabled_reason') or 'no reason'})"
+        return f"Host {host} is not in maintenance by Pumphouse: {state}. Nothing was changed."
+    if mark.is_forced_down and service.get("forced_down"):
+        _force_down(api, service, False)
+    _set_status(api, service, None if mark.was_enabled else mark.reason or "", mark.was_enabled)
+    if mark.was_enabled:
+        return f"Host {host} is enabled again."
+    return f"Host {host} is disabled as before ({mark.reason or 'no reason'})."
+
+
+def _set_status(api: Api, service: Raw, reason: str | None, is_enabled: bool = False) -> None:
+    change = {"status": "enabled" if is_enabled else "disabled"}
+    if not is_enabled and reason:
+        change["disabled_reason"] = reason
+    if _has_uuids(api):
+        _put(api, f"/os-services/{service['id']}", change)
+        return
+    verb = "enable" if is_enabled else "disable-log-reason" if reason else "disable"
+    target = {"host": service["host"], "binary": "nova-compute"}
+    _put(api, f"/os-services/{verb}", target | {k: v for k, v in change.items() if k != "status"})
+
+
+def _force_down(api: Api, service: Raw, is_down: bool) -> None:
+    if _has_uuids(api):
+        _put(api, f"/os-services/{service['id']}", {"forced_down": is_down})
+        return
+    target = {"host": service["host"], "binary": "nova-compute", "forced_down": is_down}
+    _put(api, "/os-services/force-down", target)
+
+
+def _has_uuids(api: Api) -> bool:
+    return at_most(api, BY_UUID) == BY_UUID
+
+
+def _put(api: Api, path: str, change: Raw) -> None:
+    # The same change twice is one change: a lost answer does no harm.
+    version = api.microversion("compute")
+    api.call("PUT", "compute", path, json=change, microversion=version, retry=True)
+
+
+def delete_service(api: Api, service: Raw) -> None:
+    """Delete a compute service; one that is gone is no failure."""
+    version = api.microversion("compute")
+    try:
+        api.call("DELETE", "compute", f"/os-services/{service['id']}", microversion=version)
+    except RequestFailed as failed:
+        if failed.status != 404:
+            raise

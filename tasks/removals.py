@@ -1,0 +1,117 @@
+"""
+Take a host that has left the source out of it: its compute service, provider and agents.
+
+Deleting a compute service deletes its provider too, but not when anything is still allocated
+there: then Nova only logs that, and a provider stays that nobody owns and that clashes with a
+host of the same name. So the provider is looked for afterwards.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pumphouse.errors import Refused, RequestFailed
+from pumphouse.tasks import emptiness
+from pumphouse.tasks.api import Api, ServiceMissing
+from pumphouse.tasks.compute_services import delete_service
+
+Raw = dict[str, Any]
+
+
+def remove(api: Api, host: str) -> list[str]:
+    """
+    Remove all that the cloud still knows of *host*, and say what was removed. Safe to repeat.
+
+    Raises:
+        Refused: The host is up or not empty. Nothing was changed.
+    """
+    services = _services(api, host)
+    agents = _agents(api, host)
+    if reasons := _reasons(api, host, services, agents):
+        raise Refused(f"Removing host {host} from cloud {api.name}", reasons)
+    names = {h["hypervisor_hostname"] for h in emptiness.hypervisors_of(api, host)} | {host}
+    # First what evacuations left, else Nova cannot delete the provider with the service.
+    done = [line for name in sorted(names) for line in _release(api, name, host)]
+    for service in services:
+        delete_service(api, service)
+        done.append(f"compute service {service['id']}")
+    done += [line for name in sorted(names) for line in _remove_providers(api, name)]
+    for agent in agents:
+        _delete(api, "network", f"/agents/{agent['id']}")
+        done.append(f"network agent {agent['binary']} ({agent['id']})")
+    return done
+
+
+def _services(api: Api, host: str) -> list[Raw]:
+    params = {"binary": "nova-compute", "host": host}
+    version = api.microversion("compute")
+    found: list[Raw] = api.get("compute", "/os-services", params, version)["services"]
+    return found
+
+
+def _agents(api: Api, host: str) -> list[Raw]:
+    try:
+        return api.list("network", "/agents", "agents", params={"host": host})
+    except ServiceMissing:
+        return []
+    except RequestFailed as failed:
+        # No agents extension: no agents.
+        if failed.status != 404:
+            raise
+        return []
+
+
+def _reasons(api: Api, host: str, services: list[Raw], agents: list[Raw]) -> list[str]:
+    found = []
+    if any(s["state"] == "up" and not s.get("forced_down") for s in services):
+        found.append(
+            f"Its nova-compute is up and would register again; stop it on host {host} first."
+        )
+    alive = [a["binary"] for a in agents if a.get("alive")]
+    if alive:
+        found.append(f"Its agents {', '.join(alive)} are alive; stop them on host {host} first.")
+    if services:
+        found += emptiness.problems(api, host, is_dead=True)
+    return found
+
+
+def _release(api: Api, name: str, host: str) -> Iterator[str]:
+    """Take from evacuated servers what they still hold of a dead host; keep what they use."""
+    for provider in _providers(api, name):
+        for consumer in emptiness.consumers_of(api, provider["uuid"]):
+            if not emptiness.lives_elsewhere(api, consumer, host):
+                continue
+            path, version = f"/allocations/{consumer}", api.microversion("placement")
+            body: Raw = api.get("placement", path, None, version)
+            body["allocations"] = {
+                id_: {"resources": of["resources"]}
+                for id_, of in body["allocations"].items()
+                if id_ != provider["uuid"]
+            }
+            api.call("PUT", "placement", path, json=body, microversion=version)
+            yield f"allocation of server {consumer} on provider {provider['name']}"
+
+
+def _remove_providers(api: Api, name: str) -> Iterator[str]:
+    """Remove the provider that Nova left behind; those below it first."""
+    for provider in reversed(_providers(api, name)):
+        if held := emptiness.consumers_of(api, provider["uuid"]):
+            what = f"Removing provider {provider['name']} ({provider['uuid']})"
+            raise Refused(what, [f"It has allocations of {', '.join(held)}."])
+        _delete(api, "placement", f"/resource_providers/{provider['uuid']}")
+        yield f"resource provider {provider['name']} ({provider['uuid']})"
+
+
+def _providers(api: Api, name: str) -> list[Raw]:
+    try:
+        return emptiness.providers_of(api, name)
+    except ServiceMissing:
+        return []
+
+
+def _delete(api: Api, service: str, path: str) -> None:
+    version = api.microversion(service)
+    try:
+        api.call("DELETE", service, path, microversion=version)
+    except RequestFailed as failed:
+        if failed.status != 404:
+            raise
