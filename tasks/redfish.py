@@ -24,7 +24,7 @@ from sushy.exceptions import (
 
 from pumphouse.bmc import USUAL_PORTS, BmcAccess, BootDevice, Device, Power, Switch
 from pumphouse.errors import BmcError, BmcFailed, BmcRefused, BmcUnreachable
-from pumphouse.tasks.resolution import LOGIN, resolved
+from pumphouse.tasks.logins import LOGIN, resolved
 
 _RESETS = {
     Switch.ON: sushy.ResetType.ON,
