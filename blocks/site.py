@@ -1,12 +1,16 @@
 """One pair of clouds with its limits, time-outs and storage, as a Prefect block."""
 
-from typing import Any
+from typing import Any, cast
 
 from prefect.blocks.core import Block
 from pydantic import BaseModel, Field
 
+from pumphouse.blocks.bmc import Bmc
 from pumphouse.blocks.cloud import OpenStackCloud
-from pumphouse.config import SiteSettings
+from pumphouse.blocks.fuel import Fuel
+from pumphouse.config import SiteSettings, bmc_block
+from pumphouse.errors import ConfigError
+from pumphouse.hosts import HostSettings
 from pumphouse.models import Role
 
 
@@ -34,6 +38,52 @@ class Site(SiteSettings, _Pair, Block):
     _block_type_slug = "pumphouse-site"
     _description = "A source and a target cloud with limits, time-outs and storage."
 
+    fuel: Fuel | None = Field(
+        default=None, title="Fuel", description="The master that installs the target's hosts."
+    )
+    hosts: dict[str, HostSettings] = Field(
+        default={},
+        title="Hosts",
+        description="By the name that the source gives them. Their BMCs are blocks of their own, "
+        "as pumphouse config register writes them.",
+    )
+
     def cloud(self, role: Role) -> OpenStackCloud:
         """Return the cloud that plays *role*."""
         return self.source if role is Role.SOURCE else self.target
+
+    def master(self) -> Fuel:
+        """
+        Return the Fuel master.
+
+        Raises:
+            ConfigError: The site has none.
+        """
+        if self.fuel is None or not self.fuel.url:
+            problem = "It is needed to upgrade hosts; give its url and register the site again."
+            raise ConfigError("fuel", [problem])
+        return self.fuel
+
+    def host(self, name: str) -> HostSettings:
+        """
+        Return what is known of a host.
+
+        Raises:
+            ConfigError: Nothing is.
+        """
+        if name not in self.hosts:
+            known = ", ".join(sorted(self.hosts)) or "none"
+            problem = f"{name!r} is not among the site's hosts; known here: {known}."
+            raise ConfigError("host", [problem])
+        return self.hosts[name]
+
+    @staticmethod
+    def bmc(site: str, host: str) -> Bmc | None:
+        """Return the BMC of *host* at the site called *site*; None when it has none."""
+        try:
+            return cast(Bmc, Bmc.load(bmc_block(site, host)))
+        except ValueError as error:
+            # Prefect has no class of its own for a block that does not exist.
+            if "Unable to find block document" not in str(error):
+                raise
+            return None

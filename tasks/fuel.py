@@ -20,6 +20,7 @@ from pumphouse.fuel import (
     Notification,
     Release,
     Task,
+    VolumeKind,
     mac_set,
 )
 from pumphouse.fuel_judging import (
@@ -139,6 +140,13 @@ class FuelClient(Nailgun):
         """Set a node's name in Fuel. Its hostname can change only in bootstrap (else 403)."""
         self.call("PUT", f"/nodes/{node_id}/", {"name": name}, repeat=True)
 
+    def set_label(self, node_id: int, key: str, value: str | None) -> None:
+        """Set one of a node's labels, or take it away with None. The others are kept."""
+        labels = {k: v for k, v in self._there(node_id).labels.items() if k != key}
+        if value is not None:
+            labels[key] = value
+        self.call("PUT", f"/nodes/{node_id}/", {"labels": labels}, repeat=True)
+
     def set_hostname(self, node_id: int, hostname: str) -> None:
         """Set the host name that the node will get. Only in bootstrap; Fuel says 403 later."""
         self.call("PUT", f"/nodes/{node_id}/", {"hostname": hostname}, repeat=True)
@@ -198,6 +206,12 @@ class FuelClient(Nailgun):
         """
         path = f"/nodes/{node_id}/disks/"
         return self.many(Disk, f"GET {path}", self.get(path))
+
+    def minimal_volumes(self, node_id: int) -> dict[str, int]:
+        """Return the least total size in MiB of each volume that the node's roles ask for."""
+        path = f"/nodes/{node_id}/volumes/"
+        found = self.many(VolumeKind, f"GET {path}", self.get(path))
+        return {volume.name: volume.min_size for volume in found}
 
     def put_disks(self, node_id: int, wanted: Sequence[Disk]) -> list[Disk]:
         """

@@ -2,16 +2,19 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
 
-from pumphouse.config import Config, Storage, cloud_block, parse
+from pumphouse.config import Config, Storage, bmc_block, cloud_block
+from pumphouse.config_text import parse
 from pumphouse.errors import ConfigError
 from pumphouse.models import Mover, Role
+from pumphouse.upgrade_options import UpgradeOptions
 
 SAMPLE = Path(__file__).parent.parent / "samples" / "config.yaml"
+SECRETS = {"TARGET_PASSWORD": "secret", "FUEL_PASSWORD": "also", "BMC_PASSWORD": "third"}
 SHORT = "source: {entry: old}\ntarget: {entry: new}\n"
 
 
@@ -28,9 +31,10 @@ def keys(model: type[BaseModel], path: str = "") -> list[str]:
     found = []
     for name, field in model.model_fields.items():
         found.append(f"{path}{name}")
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found += keys(kind, f"{path}{name}.")
+        kinds = [field.annotation, *get_args(field.annotation)]
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                found += keys(kind, f"{path}{name}.")
     return found
 
 
@@ -45,7 +49,7 @@ def test_two_entries_are_enough() -> None:
 
 def test_the_sample_is_valid() -> None:
     """What we tell people to copy works."""
-    config = parse(SAMPLE.read_text(), {"TARGET_PASSWORD": "secret"})
+    config = parse(SAMPLE.read_text(), SECRETS)
 
     assert config.target.password is not None
     assert config.target.password.get_secret_value() == "secret"
@@ -62,12 +66,14 @@ def test_the_sample_shows_every_key() -> None:
 
 def test_the_sample_gives_the_defaults() -> None:
     """A reader learns the defaults from the sample."""
-    config = parse(SAMPLE.read_text(), {"TARGET_PASSWORD": "secret"})
+    config = parse(SAMPLE.read_text(), SECRETS)
     short = parse(SHORT, {})
 
     assert short.limits == config.limits
     assert short.timeouts == config.timeouts
     assert short.migrate == config.migrate
+    assert short.maintenance == config.maintenance
+    assert UpgradeOptions(environment="target") == config.upgrade
     assert short.storage.url == config.storage.url
 
 
@@ -79,7 +85,16 @@ def test_the_sample_gives_the_defaults() -> None:
         ("source: {entry: a}\n", "target is required."),
         (SHORT + "limits: {copies: many}\n", "limits.copies: Input should be a valid integer"),
         (SHORT + "limits: {copies: 0}\n", "greater than or equal to 1"),
-        (SHORT + "fuel: {url: x}\n", "fuel is reserved for a later release"),
+        (SHORT + "mappings: {a: b}\n", "mappings is reserved for a later release"),
+        (SHORT + "fuel: {url: x}\n", "fuel.url: it must begin with http"),
+        (SHORT + "fuel: {url: 'http://f'}\n", "fuel: with url and username, give password"),
+        (SHORT + "hosts: {a: {bmc: {user: u, password: p}}}\n", "hosts.a.bmc.address is required"),
+        (SHORT + "hosts: {a: {bnc: {}}}\n", "hosts.a.bnc is not a known key; did you mean bmc?"),
+        (SHORT + "hosts: {a: {boot_mac: x}}\n", "hosts.a.boot_mac: it must be a MAC address"),
+        (SHORT + "hosts: hosts.csv\n", "hosts names the file hosts.csv, which cannot be read"),
+        (SHORT + "upgrade: {probe: {img: x}}\n", "upgrade.probe.img is not a known key"),
+        (SHORT + "upgrade: {fixed: {bonds: {b: {slaves: [a]}}}}\n", "at least 2 items"),
+        (SHORT + "maintenance: {strategy: x}\n", "maintenance.strategy: Input should be 'auto'"),
         (SHORT + "storage: {web_url: x}\n", "storage.web_url: "),
         ("source: {}\ntarget: {entry: b}\n", "source: give either entry"),
         ("source: {auth_url: 'http://k'}\ntarget: {entry: b}\n", "username, password and proj"),
@@ -161,3 +176,34 @@ def test_a_report_has_an_address(storage: dict[str, Any], location: str, address
 def test_blocks_are_named_after_the_site() -> None:
     """One server may hold several sites."""
     assert [cloud_block("x", role) for role in Role] == ["x-source", "x-target"]
+
+
+def test_each_bmc_has_a_block_of_its_own() -> None:
+    """Prefect takes small letters, digits and dashes; hosts that this makes equal stay apart."""
+    names = {bmc_block("x", host) for host in ("c-1", "c.1", "C-1", "c_1")}
+
+    assert len(names) == 4
+    assert "x-bmc-c-1" in names
+    assert all(re.fullmatch(r"[a-z0-9-]+", name) for name in names)
+
+
+def test_hosts_may_lie_in_a_file_of_their_own() -> None:
+    """References are filled in and mistakes told there as in config.yaml."""
+    table = "host,address,user,password,boot_mac\nc-1,10.0.0.1,root,${PW},52-54-00-AA-00-01\n"
+
+    config = parse(SHORT + "hosts: hosts.csv\n", {"PW": "s3"}, read=lambda name: table)
+
+    host = config.hosts["c-1"]
+    assert host.boot_mac == "52:54:00:aa:00:01"
+    assert host.bmc is not None
+    assert host.bmc.password.get_secret_value() == "s3"
+
+
+def test_two_hosts_must_not_share_a_mac_or_a_bmc() -> None:
+    """A reset meant for one must never hit the other."""
+    bmc = "bmc: {address: 10.0.0.1, user: u, password: p}, boot_mac: '52:54:00:00:00:01'"
+
+    found = " ".join(problems(SHORT + f"hosts: {{a: {{{bmc}}}, b: {{{bmc}}}}}\n"))
+
+    assert "the MAC 52:54:00:00:00:01 belongs to a and b" in found
+    assert "the BMC ipmi://10.0.0.1:623 belongs to a and b" in found

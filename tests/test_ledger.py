@@ -1,7 +1,7 @@
 """The ledger, the steps, and the names of limits."""
 
 from pumphouse import ledger, steps
-from pumphouse.config import Limits
+from pumphouse.config_text import parse
 from pumphouse.ledger import Entry, Status
 from pumphouse.limits import names
 from pumphouse.models import Action
@@ -56,6 +56,9 @@ def test_the_server_is_down_from_stop_to_verify() -> None:
 
 def test_limits_have_a_name_for_each_kind_of_work() -> None:
     """A set-up creates these; runs ask for them by the same names."""
-    assert names("lab", Limits()) == {
+    text = "{name: lab, source: {entry: a}, target: {entry: b}, hosts: {c-1: {}}}"
+
+    assert names(parse(text, {})) == {
         "lab-source-api": 8, "lab-target-api": 8, "lab-copies": 2, "lab-cutovers": 2,
+        "lab-host-moves": 2, "lab-run-on-c-1": 1,
     }  # fmt: skip

@@ -1,31 +1,29 @@
 """
-The configuration: what each key means, and how a text becomes checked values.
+The configuration: what each key means.
 
-Pure: `parse` gets the text and the environment, and opens nothing. The same models are
-the fields of the Prefect blocks, so that a block's form and `config.yaml` say the same.
+The same models are the fields of the Prefect blocks, so that a block's form and `config.yaml`
+say the same. `pumphouse.config_text` makes them from a text.
 """
 
+import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from os.path import expanduser
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     model_validator,
 )
 
-from pumphouse.errors import ConfigError
+from pumphouse.fuel import FuelAccess
+from pumphouse.hosts import Host, clashes
+from pumphouse.maintenance_options import MaintenanceOptions
 from pumphouse.models import Mover, Role
-
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+from pumphouse.upgrade_options import UpgradeOptions
 
 
 def _web_address(value: str) -> str:
@@ -217,10 +215,18 @@ class SiteSettings(BaseModel):
     timeouts: Timeouts = Field(default_factory=Timeouts, title="Time-outs")
     storage: Storage = Field(default_factory=Storage, title="Storage")
     migrate: MigrateOptions = Field(default_factory=MigrateOptions, title="Migration")
+    maintenance: MaintenanceOptions = Field(
+        default_factory=MaintenanceOptions, title="Maintenance"
+    )
+    upgrade: UpgradeOptions = Field(default_factory=UpgradeOptions, title="Upgrade of hosts")
 
 
 class _CloudSection(CloudAccess, _Section):
     """A cloud in config.yaml."""
+
+
+class _FuelSection(FuelAccess, _Section):
+    """The Fuel master in config.yaml."""
 
 
 class Config(SiteSettings, _Section):
@@ -233,94 +239,34 @@ class Config(SiteSettings, _Section):
     )
     source: _CloudSection
     target: _CloudSection
-    fuel: None = None
-    bmcs: None = None
+    fuel: _FuelSection = Field(default_factory=_FuelSection)
+    hosts: dict[str, Host] = Field(default={})
     mappings: None = None
     health_checks: None = None
 
-
-def parse(text: str, environment: Mapping[str, str], origin: str = "config.yaml") -> Config:
-    """
-    Return the configuration that *text* (YAML) says; ``${NAME}`` comes from *environment*.
-
-    Raises:
-        ConfigError: With every problem at once: the key, and what is allowed.
-    """
-    try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(origin, [_yaml_problem(error)]) from None
-    if not isinstance(raw, dict):
-        raise ConfigError(origin, ["It must be a mapping with the keys source and target."])
-    missing: list[str] = []
-    filled = _fill(raw, environment, missing, "")
-    if missing:
-        raise ConfigError(origin, missing)
-    try:
-        return Config.model_validate(filled)
-    except ValidationError as error:
-        raise ConfigError(origin, [_problem(e) for e in error.errors()]) from None
-
-
-def _fill(value: Any, environment: Mapping[str, str], missing: list[str], path: str) -> Any:
-    """Replace references in every text below *value*; note the unset ones in *missing*."""
-    if isinstance(value, dict):
-        return {
-            key: _fill(v, environment, missing, f"{path}.{key}".lstrip("."))
-            for key, v in value.items()
-        }
-    if isinstance(value, list):
-        return [_fill(v, environment, missing, f"{path}[{i}]") for i, v in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-
-    def replace(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in environment:
-            missing.append(f"{path} refers to ${{{name}}}, which is not set; export {name}.")
-        return environment.get(name, "")
-
-    return _REFERENCE.sub(replace, value)
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"It is not valid YAML: {where}{getattr(error, 'problem', None) or error}."
-
-
-def _problem(error: Any) -> str:
-    """Word one pydantic error as key, and what is allowed; never the value, it may be secret."""
-    key = ".".join(str(part) for part in error["loc"]) or "the file"
-    if error["type"] == "extra_forbidden":
-        return _unknown(key, keys_of(error["loc"][:-1]), str(error["loc"][-1]))
-    if error["type"] == "missing":
-        return f"{key} is required."
-    if error["type"] == "none_required":
-        return f"{key} is reserved for a later release and must be left out."
-    hint = ""
-    if error["type"] == "string_type" and isinstance(error.get("input"), int | float):
-        hint = "; put the number in quotes"
-    return f"{key}: {error['msg'].removeprefix('Value error, ')}{hint}."
-
-
-def _unknown(key: str, allowed: Sequence[str], given: str) -> str:
-    close = get_close_matches(given, allowed, n=1)
-    guess = f"; did you mean {close[0]}?" if close else "."
-    return f"{key} is not a known key{guess} Known here: {', '.join(allowed)}."
-
-
-def keys_of(path: Sequence[str | int]) -> list[str]:
-    """Return the keys that the section at *path* of config.yaml may have, in their order."""
-    model: type[BaseModel] = Config
-    for part in path:
-        section = model.model_fields[str(part)].annotation
-        assert isinstance(section, type)
-        assert issubclass(section, BaseModel)
-        model = section
-    return list(model.model_fields)
+    @model_validator(mode="after")
+    def _apart(self) -> "Config":
+        if problems := clashes(self.hosts):
+            raise ValueError(" ".join(problems))
+        return self
 
 
 def cloud_block(site: str, role: Role) -> str:
     """Return the name of the block that says how to reach the cloud of *role*."""
     return f"{site}-{role}"
+
+
+def fuel_block(site: str) -> str:
+    """Return the name of the block that says how to reach Fuel."""
+    return f"{site}-fuel"
+
+
+def bmc_block(site: str, host: str) -> str:
+    """
+    Return the name of the block that says how to reach the BMC of *host*.
+
+    Prefect allows small letters, digits and dashes; a digest keeps apart what that makes equal.
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", host.lower()).strip("-")
+    digest = hashlib.sha256(host.encode()).hexdigest()[:6]
+    return f"{site}-bmc-{plain}" if plain == host else f"{site}-bmc-{plain}-{digest}"

@@ -168,6 +168,7 @@ class Node(_Answer):
     pending_addition: bool = False
     pending_deletion: bool = False
     error_type: str | None = None
+    labels: dict[str, str | None] = {}
     hardware: Hardware = Field(default=Hardware(), alias="meta")
 
     @property
@@ -192,6 +193,13 @@ class Volume(_Answer):
     name: str
     size: int
     keep_data: bool = False
+
+
+class VolumeKind(_Answer):
+    """A volume that a node's roles ask for; `min_size` in MiB is its total over all disks."""
+
+    name: str
+    min_size: int = 0
 
 
 class Disk(_Answer):

@@ -1,6 +1,6 @@
 """Names and sizes of the Prefect global concurrency limits of a site."""
 
-from pumphouse.config import Limits
+from pumphouse.config import Config
 from pumphouse.models import Role
 
 
@@ -19,10 +19,23 @@ def cutovers_limit(site: str) -> str:
     return f"{site}-cutovers"
 
 
-def names(site: str, limits: Limits) -> dict[str, int]:
-    """Return every limit of *site* with its slots: what a set-up creates."""
+def moves_limit(site: str) -> str:
+    """Return the name of the limit on servers that leave hosts of the source at once."""
+    return f"{site}-host-moves"
+
+
+def host_limit(site: str, host: str) -> str:
+    """Return the name of the limit that lets one run at a time work on *host*."""
+    return f"{site}-run-on-{host}"
+
+
+def names(config: Config) -> dict[str, int]:
+    """Return every limit of a site with its slots: what a set-up creates."""
+    site, limits = config.name, config.limits
     return {
         **{api_limit(site, role): limits.api_calls for role in Role},
         copies_limit(site): limits.copies,
         cutovers_limit(site): limits.cutovers,
+        moves_limit(site): config.maintenance.parallel,
+        **{host_limit(site, host): 1 for host in config.hosts},
     }

@@ -53,7 +53,7 @@ def load(given: Path | None) -> "Config":
     Raises:
         ConfigError: It is missing, unreadable or wrong.
     """
-    from pumphouse.config import parse
+    from pumphouse.config_text import parse
 
     path = find(given)
     try:
@@ -62,7 +62,12 @@ def load(given: Path | None) -> "Config":
         raise ConfigError(str(path), [f"It cannot be read: {error.strerror}."]) from error
     except UnicodeDecodeError as error:
         raise ConfigError(str(path), ["It is not UTF-8 text."]) from error
-    return parse(text, os.environ, str(path))
+    return parse(text, os.environ, str(path), lambda name: _beside(path, name).read_text("utf-8"))
+
+
+def _beside(path: Path, name: str) -> Path:
+    """Return the file *name* that the configuration at *path* names: relative to its folder."""
+    return path.parent / Path(name).expanduser()
 
 
 def load_if_any(given: Path | None) -> "Config | None":
