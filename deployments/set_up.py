@@ -6,6 +6,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import yaml
 from prefect.automations import Automation
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -99,4 +100,5 @@ def _deploy() -> list[str]:
     done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True)
     if done.returncode:
         raise DeployFailed(done.stdout + done.stderr)
-    return ["deployments discover/discover, migrate/migrate"]
+    names = [each["name"] for each in yaml.safe_load(DEPLOYMENTS.read_text())["deployments"]]
+    return [f"deployments {', '.join(names)}"]
