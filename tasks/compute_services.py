@@ -62,6 +62,13 @@ def disable(api: Api, service: Raw, *, force_down: bool = False) -> Mark:
     return mark
 
 
+def note_reset(api: Api, service: Raw, when: str) -> None:
+    """Write beside what was before that the host was reset at *when*, or, if empty, was not."""
+    mark = service_marks.mark_of(service["status"], service.get("disabled_reason"))
+    # Rather lose the end of somebody's reason than the time: a reset must not be repeated.
+    _set_status(api, service, mark.model_copy(update={"reset_at": when}).text[:LONGEST])
+
+
 def restore(api: Api, service: Raw) -> str:
     """
     Make a service as it was before we disabled it, and say what was done.

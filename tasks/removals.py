@@ -41,6 +41,17 @@ def remove(api: Api, host: str) -> list[str]:
     return done
 
 
+def remains(api: Api, host: str) -> list[str]:
+    """Return what the cloud still knows of *host*, in a word each; nothing when it is gone."""
+    names = {h["hypervisor_hostname"] for h in emptiness.hypervisors_of(api, host)} | {host}
+    providers = [p["name"] for name in sorted(names) for p in _providers(api, name)]
+    return [
+        *(f"compute service {s['id']}" for s in _services(api, host)),
+        *(f"resource provider {name}" for name in providers),
+        *(f"network agent {agent['binary']}" for agent in _agents(api, host)),
+    ]
+
+
 def _services(api: Api, host: str) -> list[Raw]:
     params = {"binary": "nova-compute", "host": host}
     version = api.microversion("compute")

@@ -27,6 +27,8 @@ Our exception hierarchy:
   - FuelBusy                Fuel does something else in that environment; try again later
   - FuelTaskFailed          a job of Fuel failed, or its node is not what it should be
   - FuelNodeUnclear         several of Fuel's nodes could be the host
+  - UpgradeFailed           a step of a host's upgrade failed; says where the host is now
+  - UpgradesIncomplete      some of several hosts were not upgraded
   - ServerUnreachable       the Prefect server does not answer or does not let us in
   - RunFailed               a run on the server ended, but not well
 """
@@ -581,6 +583,58 @@ class EvacuationIncomplete(PumphouseError):
             f"Host {self.host} is not empty: {' | '.join(self.left)} Of its servers {moved}. "
             f"Its compute service is {self.service}. `pumphouse evacuate {self.host}` goes on; "
             f"`pumphouse maintenance leave {self.host}` takes the host back as it was."
+        )
+
+
+class UpgradeFailed(PumphouseError):
+    """
+    A step of a host's upgrade failed, or the run was told to stop there.
+
+    Attributes:
+        host: Its name.
+
+        step: The step that failed.
+
+        reason: What happened there.
+
+        state: In which state the host is now, and what brings it forward and back.
+    """
+
+    def __init__(self, host: str, step: str, reason: str, state: str) -> None:
+        super().__init__(host, step, reason, state)
+        self.host = host
+        self.step = step
+        self.reason = reason
+        self.state = state
+
+    def __str__(self) -> str:
+        return f"Host {self.host} was not upgraded: {self.step}: {self.reason} {self.state}"
+
+
+class UpgradesIncomplete(PumphouseError):
+    """
+    Not all of several hosts were upgraded.
+
+    Attributes:
+        failed: ``host: reason`` each, at least one.
+
+        left: Hosts that were not begun, each with the reason.
+
+        done: Hosts that are compute nodes of the target now.
+    """
+
+    def __init__(self, failed: Sequence[str], left: Sequence[str], done: Sequence[str]) -> None:
+        super().__init__(list(failed), list(left), list(done))
+        self.failed = list(failed)
+        self.left = list(left)
+        self.done = list(done)
+
+    def __str__(self) -> str:
+        begun = f" Not begun: {'; '.join(self.left)}" if self.left else ""
+        done = f" Done: {', '.join(self.done)}." if self.done else ""
+        return (
+            f"{len(self.failed)} host(s) were not upgraded: {' | '.join(self.failed)}{begun}"
+            f"{done} Run the same again to go on: what is done is found and not repeated."
         )
 
 

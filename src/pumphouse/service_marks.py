@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 LONGEST = 255
 PREFIX = "pumphouse: maintenance"
 _MARK = re.compile(
-    rf"^{PREFIX}(?P<forced>, forced down)?; was (?P<was>enabled|disabled)(?:: (?P<reason>.*))?$",
+    rf"^{PREFIX}(?P<forced>, forced down)?(?:, reset (?P<reset>\S+))?"
+    r"; was (?P<was>enabled|disabled)(?:: (?P<reason>.*))?$",
     re.DOTALL,
 )
 
@@ -25,6 +26,8 @@ class Mark(BaseModel):
         reason: Why somebody else had disabled it; None when nobody said.
 
         is_forced_down: Whether we forced it down, and have to take that back.
+
+        reset_at: When we last reset the host for its upgrade, as ISO 8601 has it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,15 +35,17 @@ class Mark(BaseModel):
     was_enabled: bool = True
     reason: str | None = None
     is_forced_down: bool = False
+    reset_at: str = ""
 
     @property
     def text(self) -> str:
         """The reason that we give; longer than `LONGEST` when the former one is too long."""
         forced = ", forced down" if self.is_forced_down else ""
+        reset = f", reset {self.reset_at}" if self.reset_at else ""
         if self.was_enabled:
-            return f"{PREFIX}{forced}; was enabled"
+            return f"{PREFIX}{forced}{reset}; was enabled"
         former = "" if self.reason is None else f": {self.reason}"
-        return f"{PREFIX}{forced}; was disabled{former}"
+        return f"{PREFIX}{forced}{reset}; was disabled{former}"
 
 
 def parse(text: str | None) -> Mark | None:
@@ -52,6 +57,7 @@ def parse(text: str | None) -> Mark | None:
         was_enabled=found["was"] == "enabled",
         reason=found["reason"],
         is_forced_down=bool(found["forced"]),
+        reset_at=found["reset"] or "",
     )
 
 
