@@ -94,6 +94,8 @@ def discover(
         _finish(manifest, site_folder, folder)
     report = write_report(folder, f"Inventory of {site}", clouds.roles)
     publish(site, folder, clouds.roles, found, report, pair.storage.link)
+    if old := storage.prune(site_folder, pair.storage.keep_inventories):
+        get_run_logger().info("Old inventories deleted: %s", ", ".join(old))
     return _result(site, folder, found, report, monotonic() - began)
 
 

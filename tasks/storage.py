@@ -10,6 +10,7 @@ Below a site's storage URL::
 
 import io
 import json
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,8 @@ from pumphouse.models import Role
 from pumphouse.schemas import SCHEMAS
 
 MANIFEST = "inventory.json"
+INVENTORY_NAME = re.compile(r"\d{8}T\d{6}Z-.+")
+"""As `named` makes them."""
 
 
 class StoredTable(BaseModel):
@@ -223,6 +226,21 @@ def manifests(storage_url: str, site: str) -> list[tuple[str, Manifest]]:
             if manifest is not None:
                 found.append((name, manifest))
     return found
+
+
+def prune(site_folder: Folder, keep: int) -> list[str]:
+    """
+    Delete all but the newest *keep* inventories of a site; return the names of those deleted.
+
+    The newest one of each cloud stays however old it is. Nothing else in the folder is touched.
+    """
+    newest = [latest_folder(site_folder, role) for role in Role]
+    needed = {folder.url.rsplit("/", 2)[1] for folder in newest if folder}
+    found = [name for name in site_folder.names() if INVENTORY_NAME.fullmatch(name)]
+    old = [name for name in found[: max(0, len(found) - keep)] if name not in needed]
+    for name in old:
+        site_folder.fs.rm(f"{site_folder.path}/{name}", recursive=True)
+    return old
 
 
 def reusable(

@@ -193,3 +193,21 @@ def test_names_sort_by_time() -> None:
     earlier = storage.named(NOON, "zzzz")
 
     assert earlier < storage.named(NOON + timedelta(seconds=1), "aaaa")
+
+
+def test_only_the_newest_inventories_are_kept(tmp_path: Path) -> None:
+    """A cloud whose newest one is old keeps it, and what is no inventory is not touched."""
+    site = storage.inventories(str(tmp_path), "s")
+    made = [storage.named(NOON + timedelta(minutes=minute), "run") for minute in range(5)]
+    for name in made:
+        (site / name / "source").write(storage.MANIFEST, b"{}")
+    (site / "notes").write("of-an-operator.txt", b"keep me")
+    storage.point(site, Role.SOURCE, made[4])
+    storage.point(site, Role.TARGET, made[0])
+
+    gone = storage.prune(site, 2)
+
+    assert gone == made[1:3]
+    assert {made[0], *made[3:], "notes"} <= set(site.names())
+    assert not set(gone) & set(site.names())
+    assert storage.prune(site, 2) == []

@@ -174,6 +174,13 @@ class Storage(_Section):
         description="Where a browser opens that folder, if a web server shows it: artifacts "
         "then link to reports there. Without it they give the path.",
     )
+    keep_inventories: int = Field(
+        default=30,
+        ge=1,
+        title="Inventories kept",
+        description="Older inventories are deleted after a discovery; the newest of each cloud "
+        "always stays. Ledgers and reports of migrations are never deleted.",
+    )
 
     def link(self, location: str) -> str:
         """Return the address under which a browser opens *location*, a file below `url`."""
