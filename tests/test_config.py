@@ -72,6 +72,7 @@ def test_the_sample_gives_the_defaults() -> None:
     assert short.limits == config.limits
     assert short.timeouts == config.timeouts
     assert short.migrate == config.migrate
+    assert short.mappings == config.mappings
     assert short.maintenance == config.maintenance
     assert UpgradeOptions(environment="target") == config.upgrade
     assert short.storage.url == config.storage.url
@@ -85,7 +86,12 @@ def test_the_sample_gives_the_defaults() -> None:
         ("source: {entry: a}\n", "target is required."),
         (SHORT + "limits: {copies: many}\n", "limits.copies: Input should be a valid integer"),
         (SHORT + "limits: {copies: 0}\n", "greater than or equal to 1"),
-        (SHORT + "mappings: {a: b}\n", "mappings is reserved for a later release"),
+        (SHORT + "health_checks: {a: b}\n", "health_checks is reserved for a later release"),
+        (SHORT + "mappings: {flavor: {}}\n", "mappings.flavor is not a known key; did you mean"),
+        (SHORT + "mappings: {flavors: {unnamed: any}}\n", "'create', 'require' or 'smallest'"),
+        (SHORT + "mappings: {projects: {template: old}}\n", "it must have {name}"),
+        (SHORT + "mappings: {users: {template: '{nam}'}}\n", "{nam} is not known; a template"),
+        (SHORT + "mappings: {users: {names: {a: ' '}}}\n", "is empty"),
         (SHORT + "fuel: {url: x}\n", "fuel.url: it must begin with http"),
         (SHORT + "fuel: {url: 'http://f'}\n", "fuel: with url and username, give password"),
         (SHORT + "hosts: {a: {bmc: {user: u, password: p}}}\n", "hosts.a.bmc.address is required"),

@@ -22,6 +22,7 @@ from pydantic import (
 from pumphouse.fuel import FuelAccess
 from pumphouse.hosts import Host, clashes
 from pumphouse.maintenance_options import MaintenanceOptions
+from pumphouse.mappings import Mappings
 from pumphouse.models import Mover, Role
 from pumphouse.upgrade_options import UpgradeOptions
 
@@ -222,6 +223,7 @@ class SiteSettings(BaseModel):
     timeouts: Timeouts = Field(default_factory=Timeouts, title="Time-outs")
     storage: Storage = Field(default_factory=Storage, title="Storage")
     migrate: MigrateOptions = Field(default_factory=MigrateOptions, title="Migration")
+    mappings: Mappings = Field(default_factory=Mappings, title="Mappings")
     maintenance: MaintenanceOptions = Field(
         default_factory=MaintenanceOptions, title="Maintenance"
     )
@@ -248,7 +250,6 @@ class Config(SiteSettings, _Section):
     target: _CloudSection
     fuel: _FuelSection = Field(default_factory=_FuelSection)
     hosts: dict[str, Host] = Field(default={})
-    mappings: None = None
     health_checks: None = None
 
     @model_validator(mode="after")

@@ -47,6 +47,8 @@ def parse(
     if not isinstance(raw, dict):
         raise ConfigError(origin, ["It must be a mapping with the keys source and target."])
     problems = _take_hosts_in(raw, read)
+    if raw.get("mappings", raw) is None:
+        del raw["mappings"]
     filled = _fill(raw, environment, problems, "")
     if problems:
         raise ConfigError(origin, problems)
