@@ -83,14 +83,14 @@ types: venv  ## mypy, strict
 	$(VENV)/bin/mypy
 
 unit: venv  ## tests without clouds or servers; coverage of the pure core
-	$(PY) -m pytest -m "not lab and not e2e and not prefect" --cov --cov-report=term
+	$(PY) -m pytest -m "not lab and not hosts and not e2e and not prefect" --cov --cov-report=term
 	$(PY) -m coverage report --include="$(CORE)" --fail-under=95
 
 wheel: venv  ## build the wheel, install it in an empty environment, try it there
 	$(PY) -m tests.wheel
 
 integration: lab  ## tests with the lab, with Prefect and from end to end
-	$(PY) -m pytest -m "lab or e2e or prefect"
+	$(PY) -m pytest -m "lab or hosts or e2e or prefect"
 
 bench: lab  ## speed against its floors; writes build/bench.json
 	$(PY) -m bench
