@@ -16,6 +16,14 @@ from lab.facts import write_facts
 from lab.families import in_family, start_families
 from lab.infrastructure import BROKER, DATABASE, start_infrastructure
 from lab.layout import Cloud, Lab
+from lab.metal.following import follow_all
+from lab.metal.starting import (
+    METAL,
+    metal_command,
+    metal_environment,
+    metal_home,
+    start_metal,
+)
 from lab.mounts import mount_share, unmount_share
 from lab.output import say
 from lab.packages import create_environments, install_packages
@@ -55,8 +63,11 @@ def up(lab: Lab, size: str | None = None) -> None:
             say(f"{cloud.name}: mounted its volumes with root's rights (mount --bind)")
     start_infrastructure(lab, processes)
     say("database server and message broker are up")
+    start_metal(lab, processes)
     for_each_cloud(lab, lambda cloud: create_schemas(lab, cloud))
     for_each_cloud(lab, lambda cloud: _start_cloud(lab, cloud, processes))
+    for words in follow_all(lab, processes, metal_home(lab)):
+        say(f"{words}, for its machine does not run the source's system")
     if begun and not restored:
         snapshots.save(lab, processes, BARE)
     if size and restored != SMALL:
@@ -94,6 +105,8 @@ def restart(lab: Lab, names: list[str]) -> None:
         for cloud in lab.clouds
         for name, command in (api_commands(cloud) | worker_commands(cloud)).items()
     }
+    if METAL in names:
+        commands[METAL] = (metal_command(lab), metal_environment())
     unknown = [name for name in names if name not in commands]
     if unknown:
         raise LabError(f"no service {', '.join(unknown)}; there are {', '.join(commands)}")

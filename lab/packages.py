@@ -1,9 +1,10 @@
-"""What must be installed: three Debian packages and one environment for each release."""
+"""What must be installed: Debian packages and one environment for each release."""
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from lab.commands import run
@@ -19,30 +20,58 @@ DEBIAN_PACKAGES = {
     "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
     "qemu-utils": "/usr/bin/qemu-img",
 }
+# The lab does without these: its own BMC for OpenIPMI's, light machines for QEMU's.
+BMC_PACKAGES = {
+    "openipmi": "/usr/bin/ipmi_sim",
+    "ipmitool": "/usr/bin/ipmitool",
+}
+QEMU_PACKAGES = {
+    "qemu-system-x86": "/usr/bin/qemu-system-x86_64",
+    "ipxe-qemu": "/usr/lib/ipxe/qemu/pxe-virtio.rom",
+    "seabios": "/usr/share/seabios/bios-256k.bin",
+    # The program alone may be that of the package without "static".
+    "busybox-static": "/var/lib/dpkg/info/busybox-static.list",
+    "cpio": "/usr/bin/cpio",
+    "syslinux": "/usr/bin/syslinux",
+    "mtools": "/usr/bin/mcopy",
+    "dosfstools": "/sbin/mkfs.vfat",
+}
 CLIENT_PACKAGES = ("openstacksdk", "PyMySQL")
 POLICY_FILE = Path("/usr/sbin/policy-rc.d")
 
 
-def missing_packages() -> list[str]:
+def missing(packages: Mapping[str, str]) -> list[str]:
     """Return the Debian packages that are not installed."""
-    return [name for name, proof in DEBIAN_PACKAGES.items() if not Path(proof).exists()]
+    return [name for name, proof in packages.items() if not Path(proof).exists()]
+
+
+def missing_packages() -> list[str]:
+    """Return the Debian packages that `up` would install."""
+    return missing(DEBIAN_PACKAGES | BMC_PACKAGES | QEMU_PACKAGES)
 
 
 def install_packages() -> None:
-    """Install what is missing with apt, as root; say so before."""
-    missing = missing_packages()
-    if not missing:
+    """Install what is missing with apt, as root; say so before, and go on without the optional."""
+    _install(missing(DEBIAN_PACKAGES))
+    try:
+        _install(missing(BMC_PACKAGES | QEMU_PACKAGES))
+    except LabError as error:
+        say(f"{error}; the lab goes on without these packages")
+
+
+def _install(names: list[str]) -> None:
+    if not names:
         return
-    command = f"apt-get install --no-install-recommends {' '.join(missing)}"
+    command = f"apt-get install --no-install-recommends {' '.join(names)}"
     if os.geteuid() != 0:
         raise LabError(f"packages are missing; nothing was changed; as root, run: {command}")
     say(f"installing with root's rights: {command}")
-    say("Debian's own database and broker are not started by this")
+    say("Debian's own services are not started by this")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     guarded = _forbid_service_starts()
     try:
         run(["apt-get", "update", "-qq"], env)
-        run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], env)
+        run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names], env)
     finally:
         if guarded:
             POLICY_FILE.unlink(missing_ok=True)

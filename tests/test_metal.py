@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lab.errors import LabError
+from lab.layout import Lab
 from lab.metal import guests
 from lab.metal.__main__ import main
 from lab.metal.agent import report
@@ -33,11 +34,14 @@ from lab.metal.booting import (
     resume_order,
 )
 from lab.metal.daemon import Daemon, Plan
+from lab.metal.following import follow
 from lab.metal.hardware import hardware_of, meta
 from lab.metal.images import source_boot_sector
 from lab.metal.machines import Site, Timing
 from lab.metal.protocol import ask, parse
 from lab.metal.provisioning import describe_all, install, macs_in
+from lab.processes import Processes
+from lab.releases import RELEASES
 from tests.recording_fuel import RecordingFuel
 
 ROOT = Path(__file__).parent.parent
@@ -560,3 +564,34 @@ def test_a_disk_keeps_its_content_when_it_shrinks(tmp_path: Path) -> None:
         assert path.stat().st_size == guests.DISK_SIZES["vda"] // (2 if faults else 1)
         with path.open("rb") as file:
             assert file.read(512) == source_boot_sector()
+
+
+def test_nova_compute_follows_its_machine(tmp_path: Path) -> None:
+    """It runs while the source's system does; a second telling of the same changes nothing."""
+    lab = Lab(tmp_path, RELEASES["zed"], RELEASES["2026.2"])
+    program = Path(lab.cloud("source").program("nova-compute"))
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    lab.run.mkdir()
+    processes = Processes(lab.run)
+    name = "source-nova-compute-source-cmp1"
+    try:
+        assert follow(lab, processes, "source-cmp1", SOURCE) == [f"started {name}"]
+        assert follow(lab, processes, "source-cmp1", SOURCE) == []
+        assert follow(lab, processes, "source-cmp2", "off") == []
+        assert processes.leader(name)
+        assert follow(lab, processes, "source-cmp1", NOTHING) == [f"stopped {name}"]
+        assert processes.names() == []
+    finally:
+        processes.stop(processes.names())
+
+
+def test_nobody_is_told_what_did_not_change(start: Start, tmp_path: Path) -> None:
+    """A restart of the daemon is no event in a machine's life."""
+    notes = tmp_path / "notes"
+    program = "import sys; open(sys.argv[1], 'a').write(' '.join(sys.argv[2:]) + '\\n')"
+    daemon = start(on_change=(sys.executable, "-c", program, str(notes)))
+    assert reaches(daemon, SOURCE)
+    assert [machine["told"] for machine in describe_all(tmp_path)] == [SOURCE, SOURCE]
+    assert not notes.exists()

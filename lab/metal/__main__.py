@@ -8,11 +8,13 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.metal.booting import FAULTS
 from lab.metal.daemon import Plan, serve
+from lab.metal.following import follow
 from lab.metal.machines import Site, Timing
 from lab.metal.protocol import ask
 from lab.metal.provisioning import install
 from lab.metal.reporting import print_machines
 from lab.metal.starting import metal_home
+from lab.processes import Processes
 from lab.settings import load_lab
 
 LIMIT_S = 900.0
@@ -53,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--limit", type=float, default=LIMIT_S, help="seconds")
     command.set_defaults(work=_provision)
 
+    command = commands.add_parser("follow", help="let nova-compute follow what a machine runs")
+    command.add_argument("host")
+    command.add_argument("system")
+    command.set_defaults(work=_follow)
+
     command = commands.add_parser("serve", help="serve machines until asked to end")
     command.add_argument("--home", type=Path, required=True, help="of sockets and state")
     command.add_argument("--cache", type=Path, required=True, help="of the bootstrap image")
@@ -86,6 +93,12 @@ def _provision(options: argparse.Namespace) -> None:
         raise LabError(f"stdin holds no JSON ({error}); nothing was installed") from None
     host = install(_home(options), order, options.macs, options.limit)
     print(f"{host} is installed and runs from its disk")
+
+
+def _follow(options: argparse.Namespace) -> None:
+    lab = load_lab(options.dir)
+    for words in follow(lab, Processes(lab.run), options.host, options.system):
+        print(words)
 
 
 def _serve(options: argparse.Namespace) -> None:

@@ -6,30 +6,14 @@ from urllib.parse import urlsplit
 
 from lab.metal.booting import DISK, MISSING_NIC, NETWORK, SMALL_DISK, SOURCE, State
 from lab.metal.hardware import ADMIN_GATEWAY, ADMIN_NETWORK, GIB, Hardware
-from lab.metal.images import BUSYBOX, KERNEL_WORDS, source_boot_sector
+from lab.metal.images import KERNEL_WORDS, source_boot_sector
 from lab.metal.machines import Site
 
 PROGRAM = "qemu-system-x86_64"
-# Debian package and a file or program that proves it.
-PACKAGES = {
-    "qemu-system-x86": "/usr/bin/qemu-system-x86_64",
-    "ipxe-qemu": "/usr/lib/ipxe/qemu/pxe-virtio.rom",
-    "seabios": "/usr/share/seabios/bios-256k.bin",
-    "busybox-static": str(BUSYBOX),
-    "cpio": "/usr/bin/cpio",
-    "syslinux": "/usr/bin/syslinux",
-    "mtools": "/usr/bin/mcopy",
-    "dosfstools": "/sbin/mkfs.vfat",
-}
 MEMORY_MIB = 512
 DISK_SIZES = {"vda": 120 * GIB, "vdb": 240 * GIB}
 FIRST_NIC_SLOT, FIRST_DISK_SLOT = 3, 8
 SOURCE_WORDS = b"source runs"
-
-
-def missing_packages() -> list[str]:
-    """Return the Debian packages that QEMU machines lack."""
-    return [name for name, proof in PACKAGES.items() if not Path(proof).exists()]
 
 
 def kernel_words(site: Site, boot_url: str, role: str) -> str:
@@ -64,7 +48,7 @@ def command(
     """Return how QEMU is called; devices that are not in the boot order are not tried."""
     console = home / "console.log"
     return [
-        *("nice", "-n", "10", PROGRAM, "-nodefaults", "-no-user-config", "-display", "none"),
+        *(PROGRAM, "-nodefaults", "-no-user-config", "-display", "none"),
         # That /dev/kvm exists proves nothing, so it is never tried.
         *("-machine", "pc,accel=tcg", "-cpu", "qemu64", "-m", str(MEMORY_MIB)),
         *("-boot", "strict=on", "-no-reboot", "-qmp", "stdio"),

@@ -58,6 +58,7 @@ class Machine(ABC):
         self._on_change = on_change
         self._file = site.home / hardware.host / "state.json"
         self.state = load_state(self._file)
+        self._told = _word(self.state)
 
     @property
     def console(self) -> Path:
@@ -82,13 +83,14 @@ class Machine(ABC):
             return f"error: {error}"
 
     def describe(self) -> dict[str, Any]:
-        """Return all that is known about the machine."""
+        """Return all that is known about the machine; `told` is the last change told."""
         return {
             "host": self.hardware.host,
             "kind": self.kind,
             "macs": self.hardware.macs,
             "ip": self.hardware.ip,
             "console": str(self.console),
+            "told": self._told,
             **asdict(self.state),
         }
 
@@ -108,14 +110,14 @@ class Machine(ABC):
         with self.changed:
             self._become(replace(self.state, **changes))
 
-    def _become(self, state: State) -> None:
+    def _become(self, state: State, tell: bool = True) -> None:
         with self.changed:
-            before, self.state = self.state, state
+            self.state = state
             write(self._file, json.dumps(asdict(self.state), indent=1))
             self.changed.notify_all()
-            if (before.power, before.system) != (self.state.power, self.state.system):
-                word = self.state.system if self.state.power else "off"
-                self._on_change(self.hardware.host, word)
+            if tell and self._told != _word(state):
+                self._told = _word(state)
+                self._on_change(self.hardware.host, self._told)
 
     def boot(self, why: str) -> None:
         """Begin to boot, whatever ran before."""
@@ -220,6 +222,10 @@ class Machine(ABC):
                     self.boot("reset")
                 case ("shutdown", _) if self.state.power and not self.has(booting.IGNORES_OFF):
                     self._shut_down()
+
+
+def _word(state: State) -> str:
+    return state.system if state.power else "off"
 
 
 def load_state(file: Path) -> State:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lab.files import write
 from lab.metal import guests
@@ -92,7 +92,8 @@ class Qemu(Machine):
     def _resume(self) -> None:
         self._end_leftover()
         order = resume_order(self.state)
-        self.update(system=NOTHING, order=order)
+        # Nobody is told: it is the lab that was away, not the machine.
+        self._become(replace(self.state, system=NOTHING, order=order), tell=False)
         self._start(order, local_boot=False)
 
     def _kill(self) -> None:
@@ -122,7 +123,10 @@ class Qemu(Machine):
                 raise MachineError(self._result.removeprefix("failed "))
 
     def _live(self, life: Life, order: tuple[str, ...]) -> None:
-        """Run QEMU and follow what becomes of it."""
+        """Run QEMU and follow what becomes of it.
+
+        A signal ends it together with the lab, which leaves the machine's state as it is.
+        """
         if self.has(SLOW) and life.ended.wait(SLOW_S):
             return
         with self.changed:
@@ -139,7 +143,7 @@ class Qemu(Machine):
             life.ended.set()
             if reason == "guest-reset":
                 self.boot("the system rebooted")
-            else:
+            elif reason != "host-signal":
                 self.power_off(f"the machine ended: {reason}")
 
     def _spawn(self, order: tuple[str, ...]) -> subprocess.Popen[bytes]:
