@@ -62,6 +62,16 @@ def disable(api: Api, service: Raw, *, force_down: bool = False) -> Mark:
     return mark
 
 
+def disable_because(api: Api, service: Raw, reason: str) -> None:
+    """Keep new servers off a host, for *reason* and whatever the reason was before."""
+    _set_status(api, service, reason[:LONGEST])
+
+
+def enable(api: Api, service: Raw) -> None:
+    """Let servers come to a host, whoever disabled it."""
+    _set_status(api, service, None, True)
+
+
 def note_reset(api: Api, service: Raw, when: str) -> None:
     """Write beside what was before that the host was reset at *when*, or, if empty, was not."""
     mark = service_marks.mark_of(service["status"], service.get("disabled_reason"))

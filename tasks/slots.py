@@ -1,9 +1,19 @@
 """Slots of Prefect's global concurrency limits."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 from prefect.client.orchestration import get_client
+from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectNotFound
 
-from pumphouse.errors import ConfigError
+from pumphouse.errors import ConfigError, Refused
+from pumphouse.limits import host_limit
+
+LEASE_S = 60.0
+"""A killed run's slot is free again after this, and what the server needs to notice."""
+
+PATIENCE_S = 120.0
 
 
 def available(name: str, wanted: int) -> int:
@@ -31,3 +41,36 @@ def available(name: str, wanted: int) -> int:
             ["It has no slots, so nothing may run. Raise it in Prefect's UI to at least 1."],
         )
     return min(wanted, limit.limit)
+
+
+@contextmanager
+def only_run(site: str, host: str) -> Iterator[None]:
+    """
+    Hold the host's one slot: no other run works on it meanwhile.
+
+    A run that was killed leaves its slot taken until its lease ends, so this waits that long.
+
+    Raises:
+        ConfigError: The host is not registered.
+        Refused: Another run works on it.
+    """
+    name = host_limit(site, host)
+    available(name, 1)
+    with ExitStack() as stack:
+        try:
+            # A server that is away for a while must not end what runs for hours.
+            slot = concurrency(
+                name,
+                timeout_seconds=PATIENCE_S,
+                lease_duration=LEASE_S,
+                strict=True,
+                raise_on_lease_renewal_failure=False,
+            )
+            stack.enter_context(slot)
+        except TimeoutError:
+            reason = (
+                f"Another run works on it: the concurrency limit {name} has been taken for "
+                f"{PATIENCE_S:g} s. Wait for it, or cancel it in Prefect's UI."
+            )
+            raise Refused(f"Working on host {host}", [reason]) from None
+        yield

@@ -28,6 +28,7 @@ Our exception hierarchy:
   - FuelTaskFailed          a job of Fuel failed, or its node is not what it should be
   - FuelNodeUnclear         several of Fuel's nodes could be the host
   - UpgradeFailed           a step of a host's upgrade failed; says where the host is now
+    - UpgradeRejected       somebody did not approve it; exit code 3
   - UpgradesIncomplete      some of several hosts were not upgraded
   - ServerUnreachable       the Prefect server does not answer or does not let us in
   - RunFailed               a run on the server ended, but not well
@@ -609,6 +610,12 @@ class UpgradeFailed(PumphouseError):
 
     def __str__(self) -> str:
         return f"Host {self.host} was not upgraded: {self.step}: {self.reason} {self.state}"
+
+
+class UpgradeRejected(UpgradeFailed):
+    """Somebody did not approve that a host's disks are given up. Its disks are untouched."""
+
+    exit_code = 3
 
 
 class UpgradesIncomplete(PumphouseError):

@@ -156,6 +156,7 @@ class Node(_Answer):
     id: int
     name: str = ""
     hostname: str = ""
+    fqdn: str | None = None
     mac: str
     ip: str | None = None
     status: str
@@ -175,6 +176,10 @@ class Node(_Answer):
     def macs(self) -> frozenset[str]:
         """Return the MACs of all its ports, in lower case."""
         return mac_set([self.mac, *(nic.mac for nic in self.hardware.interfaces)])
+
+    def is_called(self, name: str) -> bool:
+        """Tell if a cloud's host *name* is this node: Fuel calls hosts by either name."""
+        return name in (self.fqdn, self.hostname) or name.split(".")[0] == self.hostname
 
     @property
     def all_roles(self) -> frozenset[str]:

@@ -16,6 +16,7 @@ VERIFIED = "pumphouse_verified"
 """Label that a node of Fuel gets when its probe was well: it says when."""
 
 INSTALLED = frozenset({"provisioned", "deploying", "ready"})
+"""States of a node whose new system is on its disks."""
 
 
 class Facts(BaseModel):
@@ -76,6 +77,12 @@ class Facts(BaseModel):
             return False
         failed_later = self.node.status == "error" and self.node.error_type == "deploy"
         return self.node.status in INSTALLED or failed_later
+
+    @property
+    def is_laid_out(self) -> bool:
+        """Whether it is too late to change the layout of disks and NICs."""
+        at_work = self.node is not None and self.node.status == "provisioning"
+        return self.is_provisioned or (self.in_target and at_work)
 
     @property
     def is_ready(self) -> bool:
@@ -184,7 +191,7 @@ ASSIGN = Step(
 DISKS = Step(
     name="disks",
     doc="Give its disks the layout of the model node, fitted to their sizes.",
-    is_done=lambda f: f.is_provisioned or (f.in_target and f.has_disks),
+    is_done=lambda f: f.is_laid_out or (f.in_target and f.has_disks),
     timeout="assign",
     retries="assign",
     state=f"{IN_BOOTSTRAP}. It has a role in the target's environment.",
@@ -193,7 +200,7 @@ DISKS = Step(
 NICS = Step(
     name="nics",
     doc="Put the networks on its NICs as on the model node's.",
-    is_done=lambda f: f.is_provisioned or (f.in_target and f.has_nics),
+    is_done=lambda f: f.is_laid_out or (f.in_target and f.has_nics),
     timeout="assign",
     retries="assign",
     state=f"{IN_BOOTSTRAP}. It has a role in the target's environment.",
