@@ -26,8 +26,24 @@ class Estate:
     def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
         self._tables = tables
         self._rows: dict[str, list[Row]] = {}
+        self._labels: dict[tuple[str, str], str | None] = {}
         self._indexes: dict[tuple[str, str], dict[Hashable, list[Row]]] = {}
         self._grouped: dict[tuple[str, str], dict[Hashable, list[Row]]] = {}
+
+    def replaced(
+        self, changed: Mapping[str, list[Row]], labels: Mapping[tuple[str, str], str | None]
+    ) -> "Estate":
+        """Return this estate with other rows of some kinds, and other labels of some ids."""
+        made = Estate(self._tables)
+        made._rows = {**self._rows, **changed}
+        made._labels = dict(labels)
+        kept = self._indexes.items()
+        made._indexes = {key: index for key, index in kept if key[0] not in changed}
+        return made
+
+    def table(self, kind: str) -> pd.DataFrame | None:
+        """Return the table *kind* as it was read; None when it was not."""
+        return self._tables.get(kind)
 
     def rows(self, kind: str) -> list[Row]:
         """Return every row of *kind*; a table that was not read has none."""
@@ -68,6 +84,13 @@ class Estate:
         ``Default/shop`` is a project, ``Default/shop/web`` a network. An id that no table
         knows is its own label, so that it equals nothing else.
         """
+        if id_ is None:
+            return None
+        if (kind, id_) not in self._labels:
+            self._labels[kind, id_] = self._label(kind, id_)
+        return self._labels[kind, id_]
+
+    def _label(self, kind: str, id_: str) -> str:
         row = self.get(kind, id_)
         if row is None:
             return id_
