@@ -22,12 +22,18 @@ def main(words: list[str] | None = None) -> int:
         "--control", choices=LEVELS, default="operator", help="privilege that power needs"
     )
     parser.add_argument("--no-reset", action="store_true", help="knows only off and on")
+    parser.add_argument("--late", action="store_true", help="refuses a privilege after login")
+    parser.add_argument("--stubborn", action="store_true", help="answers its first suite")
+    parser.add_argument("--busy", type=int, default=0, help="how many commands it puts off")
     options = parser.parse_args(words)
     nature = Nature(
         suites=tuple(options.suite or SUITES),
         sessions=options.sessions,
         control_level=LEVELS[options.control],
         resets=not options.no_reset,
+        late=options.late,
+        stubborn=options.stubborn,
+        busy=options.busy,
     )
     serve(Endpoint(options.name, options.port, options.machine), nature)
     return 0

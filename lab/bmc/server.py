@@ -27,6 +27,7 @@ SUITES = {3: ((1, 1, 1), hashlib.sha1, 12), 17: ((3, 4, 1), hashlib.sha256, 16)}
 # Status codes of RMCP+ (table 13-15) and completion codes of commands (table 5-2).
 NO_RESOURCES, NO_SUITE, NO_NAME, NO_ROLE, BAD_CHECK = 0x01, 0x11, 0x0D, 0x0A, 0x0F
 NO_PRIVILEGE, WRONG_STATE, NOT_SUPPORTED, FAILED = 0xD4, 0xD5, 0x80, 0xFF
+NODE_BUSY, NO_SUCH_VALUE = 0xC0, 0xCC
 
 OPERATOR = LEVELS["operator"]
 CHASSIS, APPLICATION = 0, 6
@@ -39,12 +40,19 @@ VALID, PERSISTENT, UEFI = 0x80, 0x40, 0x20
 
 @dataclass(frozen=True)
 class Nature:
-    """What kind of BMC this is."""
+    """What kind of BMC this is.
+
+    A `late` one lets everybody in with any privilege and refuses it then; a `stubborn` one
+    answers its first suite whatever was proposed. `busy` is how many commands it puts off.
+    """
 
     suites: tuple[int, ...] = (3, 17)
     sessions: int = 8
     control_level: int = OPERATOR
     resets: bool = True
+    late: bool = False
+    stubborn: bool = False
+    busy: int = 0
 
 
 class Login(serversession.ServerSession):  # type: ignore[misc]
@@ -63,6 +71,8 @@ class Login(serversession.ServerSession):  # type: ignore[misc]
         proposed = tuple(request[at] & 0x3F for at in (12, 20, 28))
         suites = [SUITES[number] for number in self.bmc.nature.suites]
         suite = next((one for one in suites if one[0] == proposed), None)
+        if self.bmc.nature.stubborn:
+            suite, proposed = suites[0], suites[0][0]
         if suite is None:
             return self._refusal(request[0], NO_SUITE)
         if len(self.bmc.established) >= self.bmc.nature.sessions:
@@ -85,7 +95,9 @@ class Login(serversession.ServerSession):  # type: ignore[misc]
         if user is None:
             return self._send_refusal(data[0], NO_NAME, "rakp2")
         if self.maxpriv > LEVELS[user.level]:
-            return self._send_refusal(data[0], NO_ROLE, "rakp2")
+            if not self.bmc.nature.late:
+                return self._send_refusal(data[0], NO_ROLE, "rakp2")
+            self.maxpriv = LEVELS[user.level]
         self.kuid, self.Rc = user.password.encode(), os.urandom(16)
         self.uuiddata = self.uuid.bytes
         proof = self._hmac(
@@ -122,7 +134,10 @@ class Login(serversession.ServerSession):  # type: ignore[misc]
             (CHASSIS, CONTROL): self.bmc.nature.control_level,
             (CHASSIS, SET_BOOT): OPERATOR,
         }
-        if self.clientpriv < needed.get(order, 0):
+        if order[0] == CHASSIS and self.bmc.put_off > 0:
+            self.bmc.put_off -= 1
+            self.send_ipmi_response(code=NODE_BUSY)
+        elif self.clientpriv < needed.get(order, 0):
             self.send_ipmi_response(code=NO_PRIVILEGE)
         elif order == (APPLICATION, SESSION_INFO):
             # Handle of this session, how many there can be, how many there are.
@@ -154,6 +169,7 @@ class Server(pyghmi_bmc.Bmc):  # type: ignore[misc]
 
     def __init__(self, endpoint: Endpoint, nature: Nature) -> None:
         self.nature = nature
+        self.put_off = nature.busy
         self.machine = endpoint.socket
         self.established: set[Login] = set()
         super().__init__({}, port=endpoint.port, address="127.0.0.1")
@@ -173,7 +189,7 @@ class Server(pyghmi_bmc.Bmc):  # type: ignore[misc]
     def power_reset(self) -> int:
         """Reset the machine; one that is off cannot be."""
         if not self.nature.resets:
-            return 0xCC
+            return NO_SUCH_VALUE
         if self.get_power_state() == "off":
             return WRONG_STATE
         return self._order("set reset 1")
