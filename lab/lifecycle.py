@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 
 from lab import snapshots
+from lab.bmc.starting import bmc_commands, bmc_environment, start_bmcs, wait_bmcs
 from lab.catalog import create_defaults, fill_catalog, services_missing
 from lab.commands import run
 from lab.configs import write_configs
@@ -64,8 +65,10 @@ def up(lab: Lab, size: str | None = None) -> None:
     start_infrastructure(lab, processes)
     say("database server and message broker are up")
     start_metal(lab, processes)
+    start_bmcs(lab, processes)
     for_each_cloud(lab, lambda cloud: create_schemas(lab, cloud))
     for_each_cloud(lab, lambda cloud: _start_cloud(lab, cloud, processes))
+    wait_bmcs(lab, processes)
     for words in follow_all(lab, processes, metal_home(lab)):
         say(f"{words}, for its machine does not run the source's system")
     if begun and not restored:
@@ -105,6 +108,7 @@ def restart(lab: Lab, names: list[str]) -> None:
         for cloud in lab.clouds
         for name, command in (api_commands(cloud) | worker_commands(cloud)).items()
     }
+    commands |= {name: (words, bmc_environment()) for name, words in bmc_commands(lab).items()}
     if METAL in names:
         commands[METAL] = (metal_command(lab), metal_environment())
     unknown = [name for name in names if name not in commands]

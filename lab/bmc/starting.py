@@ -99,14 +99,17 @@ def bmc_environment() -> dict[str, str]:
 
 
 def start_bmcs(lab: Lab, processes: Processes) -> None:
-    """Start all BMCs and wait until they answer."""
+    """Start all BMCs; `wait_bmcs` waits for them."""
     bmc_home(lab).mkdir(parents=True, exist_ok=True)
-    commands = bmc_commands(lab)
-    for name, command in commands.items():
+    for name, command in bmc_commands(lab).items():
         processes.start(name, command, bmc_environment())
+
+
+def wait_bmcs(lab: Lab, processes: Processes) -> None:
+    """Wait until all BMCs answer."""
     for host, endpoint in endpoints(lab).items():
         _wait_bmc(endpoint, host, processes)
-    if REDFISH in commands:
+    if REDFISH in processes.names():
         wait_port(redfish_port(lab), REDFISH, processes.log(REDFISH), START_S)
     else:
         say("no Redfish: sushy-tools is not installed in this Python")
