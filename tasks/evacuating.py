@@ -23,18 +23,17 @@ class Batch:
 
     Attributes:
         log: Is told each step of each server, in one sentence.
+
+        errors: By server id, why it did not move.
+
+        entries: By server id, what was done.
     """
 
     asked: Asked
     stop: threading.Event = NEVER
     log: Callable[[str], None] = lambda text: None
-    _failed: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def count_failure(self) -> None:
-        """Note that one more server did not move."""
-        with self._lock:
-            self._failed += 1
+    errors: dict[str, PumphouseError] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
 
     @property
     def hindrance(self) -> str:
@@ -42,7 +41,7 @@ class Batch:
         if self.stop.is_set():
             return "The run was cancelled before its turn."
         limit = self.asked.options.max_failures
-        if self._failed > limit:
+        if len(self.errors) > limit:
             return (
                 f"It was not begun: more than {limit} servers failed (maintenance.max_failures)."
             )
@@ -65,17 +64,14 @@ def move_one(pair: Site, batch: Batch, move: Move) -> Entry:
         except Interrupted as error:
             done = entry_of(move, batch.asked, Status.LEFT, message=str(error))
         except PumphouseError as error:
-            batch.count_failure()
+            batch.errors[move.server_id] = error
             done = entry_of(move, batch.asked, Status.FAILED, message=str(error))
         else:
             done = entry_of(move, batch.asked, Status.DONE, way, f"{batch.asked.host} → {host}")
-        return done.model_copy(
-            update={
-                "started_at": started,
-                "seconds": round(time.monotonic() - began, 3),
-                "request_ids": tuple(api.changes),
-            }
-        )
+        seconds = round(time.monotonic() - began, 3)
+        changes = {"started_at": started, "seconds": seconds, "request_ids": tuple(api.changes)}
+        batch.entries[move.server_id] = done.model_copy(update=changes)
+        return batch.entries[move.server_id]
 
 
 def entry_of(

@@ -13,6 +13,7 @@ from typing import Any
 
 from pumphouse import service_marks, tables
 from pumphouse.blocks.site import Site
+from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import EvacuationIncomplete, Refused, WaitFailed
 from pumphouse.estate import Estate
 from pumphouse.evacuation import Asked, Evacuation, evacuation
@@ -148,6 +149,17 @@ def host_is_empty(pair: Site, host: str) -> list[str]:
         service = read_service(api, host)
         is_dead = service["state"] != "up" or bool(service.get("forced_down"))
         return emptiness.problems(api, host, is_dead=is_dead)
+
+
+def at_target(pair: Site, ids: Iterable[str]) -> set[str]:
+    """Return which of the source's servers have a verified copy at the target."""
+    with open_source(pair) as api:
+        version = api.microversion("compute")
+        found = {
+            id_: api.get("compute", f"/servers/{id_}", None, version)["server"]["metadata"]
+            for id_ in ids
+        }
+    return {id_ for id_, metadata in found.items() if MIGRATED_TO in metadata}
 
 
 def leave_maintenance(pair: Site, host: str) -> str:

@@ -32,7 +32,7 @@ class Relocation(Departure):
         except MoveFailed as failed:
             if not self.move.fallback or self.move.way is Way.TARGET:
                 raise
-            self.log(f"{failed.reason} It is tried {self.move.fallback.value}.")
+            self.log(f"{failed} It is tried {self.move.fallback.value}.")
             server = self.read()
             if server["status"] != "ACTIVE" or server[HOST] != self.asked.host:
                 raise
@@ -73,7 +73,8 @@ class Relocation(Departure):
         record = verdicts.newest(self.records(), TYPES["live"], self.asked.host, known)
         if record is None:
             raise self.failed(Way.LIVE, str(cause)) from cause
-        self.log(f"{cause} It is {'forced to complete' if by_force else 'aborted'}.")
+        what = "forced to complete" if by_force else "aborted"
+        self.log(f"Server {self.move.label}: {cause} It is {what}.")
         path = f"{self.path}/migrations/{record['id']}"
         version = at_most(self.api, ACTIONS)
         try:

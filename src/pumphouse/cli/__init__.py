@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from pumphouse import __version__
-from pumphouse.cli import configuration, deploying, inventory, runs
+from pumphouse.cli import configuration, deploying, inventory, maintenance, runs
 from pumphouse.cli.console import err, out, print_error
 from pumphouse.errors import PumphouseError
 
@@ -30,6 +30,8 @@ app = typer.Typer(
 app.add_typer(configuration.app, name="config")
 app.command("discover")(runs.discover)
 app.command("migrate")(runs.migrate)
+app.command("evacuate")(maintenance.evacuate)
+app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(inventory.app, name="inventory")
 app.command("deploy")(deploying.deploy)
 

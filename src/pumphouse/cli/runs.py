@@ -50,7 +50,7 @@ def discover(
         parameters = {"clouds": cloud.value, "max_age_minutes": age}
         from pumphouse.cli import watch
 
-        watch.run("discover/discover", _with_site(parameters, config, site), quiet)
+        watch.run("discover/discover", with_site(parameters, config, site), quiet)
         return
     name = engine.use(load_if_any(config), site, "pumphouse.flows.discover")
     from pumphouse.flows.discover import discover as flow
@@ -108,7 +108,7 @@ def migrate(
     if deployment:
         from pumphouse.cli import watch
 
-        watch.run("migrate/migrate", _with_site(chosen, config, site), quiet)
+        watch.run("migrate/migrate", with_site(chosen, config, site), quiet)
         return
     name = engine.use(load_if_any(config), site, "pumphouse.flows.migrate")
     from pumphouse.flows.migrate import migrate as flow
@@ -155,7 +155,7 @@ def minutes(age: str) -> int:
     return int(given[1]) * MINUTES[given[2]]
 
 
-def _with_site(parameters: dict[str, Any], config: Any, site: str | None) -> dict[str, Any]:
+def with_site(parameters: dict[str, Any], config: Any, site: str | None) -> dict[str, Any]:
     """Add the site's name; the configuration need not be here when the name is given."""
     if site is None:
         found = load_if_any(config)

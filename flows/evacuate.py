@@ -1,0 +1,241 @@
+"""Empty a host of the source: some servers go to the target, the rest to its other hosts."""
+
+import threading
+from collections.abc import Sequence
+from contextlib import nullcontext
+from time import monotonic
+from typing import Any, cast
+
+from prefect import flow, get_run_logger, runtime
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import BaseModel, ConfigDict
+
+from pumphouse.blocks.site import Site
+from pumphouse.errors import EvacuationIncomplete, MigrationIncomplete, Refused
+from pumphouse.estate import Estate
+from pumphouse.evacuation import Asked, Evacuation, Strategy, Way
+from pumphouse.flows.migrate import migrate
+from pumphouse.ledger import Entry, Status
+from pumphouse.target_choice import chosen_for_target
+from pumphouse.tasks import maintenance, storage
+from pumphouse.tasks.emptying import (
+    Work,
+    agree_that_it_is_empty,
+    is_fenced,
+    keep_servers_off,
+    move_server,
+    read_source,
+)
+from pumphouse.tasks.evacuating import Batch, entry_of
+from pumphouse.tasks.evacuation_report import publish_intended, publish_moves
+from pumphouse.tasks.slots import only_run
+from pumphouse.tasks.storage import Folder
+
+RUNNER: Any = ThreadPoolTaskRunner(max_workers=64)
+
+
+class Emptied(BaseModel):
+    """What emptying a host did, or in a dry run would do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    site: str
+    host: str
+    dry_run: bool
+    service: str
+    servers: list[dict[str, str]]
+    moved: int
+    seconds: float
+    location: str
+
+
+@flow(name="evacuate", flow_run_name="evacuate {host}", task_runner=RUNNER)
+def evacuate(
+    host: str,
+    # An empty list, and not None, makes a plain list in the form of Prefect's UI.
+    to_target: list[str] = [],  # noqa: B006
+    strategy: Strategy | None = None,
+    to_host: str = "",
+    fenced: bool = False,
+    dry_run: bool = False,
+    site: str = "default",
+) -> Emptied:
+    """
+    Empty a host of the source: keep new servers off it, and move those that are there.
+
+    All is checked before anything is touched. The host stays disabled afterwards; maintenance
+    with the action leave takes it back. Run it again to go on after a failure.
+
+    Args:
+        host: Nova's name of the host.
+
+        to_target: Servers that go to the target first: all, server=NAME, project=NAME, or an
+            expression over the columns of the table servers. The others stay in the source.
+
+        strategy: How servers go to other hosts of the source. auto: live, and cold what does
+            not move live. Empty takes the site's.
+
+        to_host: The host that all go to. Empty lets Nova choose for each, as it should.
+
+        fenced: The host is dead and you vouch that it is powered off, so that its servers may be
+            started elsewhere. A host whose BMC is configured is asked itself.
+
+        dry_run: Do all the checks, and change nothing.
+
+        site: Name of the saved Pumphouse Site block: the pair of clouds, limits and storage.
+
+    Raises:
+        ConfigError: The host or a server does not exist.
+        Refused: Something stands in the way. Nothing was touched.
+        EvacuationIncomplete: Servers are still there; the others moved.
+    """
+    pair = cast(Site, Site.load(site))
+    options = pair.maintenance
+    if strategy:
+        options = options.model_copy(update={"strategy": strategy})
+    asked = Asked(host=host, options=options, to_host=to_host, is_fenced=fenced)
+    is_known = host in pair.hosts and bool(runtime.deployment.id)
+    with only_run(site, host) if is_known else nullcontext():
+        return _evacuate(pair, site, asked, to_target, dry_run)
+
+
+def _evacuate(
+    pair: Site, site: str, asked: Asked, to_target: Sequence[str], dry_run: bool
+) -> Emptied:
+    began, host = monotonic(), asked.host
+    run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
+    folder = Folder(pair.storage.url) / "runs" / run
+    estate = read_source(pair)
+    ids = chosen_for_target(estate, host, to_target)
+    asked = asked.model_copy(update={"to_target": ids})
+    asked, intended = _intend(pair, site, asked, estate)
+    publish_intended(site, intended)
+    problems = [*intended.problems, *_obstacles_to_target(site, ids)]
+    if problems:
+        raise Refused(f"Emptying host {host}", problems)
+    if dry_run:
+        return _result(pair, site, asked, _planned(intended), 0, began, folder, True)
+    stop = threading.Event()
+    try:
+        keep_servers_off(pair, host, intended.is_dead)
+        left = _send_to_target(pair, site, asked, intended)
+        entries = left + _move(pair, site, asked, intended, stop, {e.source_id for e in left})
+        error = _check(pair, asked, entries, intended.is_dead, stop)
+    except BaseException:
+        # Threads get no exception: they look at this, and end.
+        stop.set()
+        raise
+    outcome = str(error) if error else f"It is empty: {maintenance.service_words(pair, host)}."
+    publish_moves(site, folder, host, entries, outcome)
+    if error:
+        raise error
+    done = sum(e.status is Status.DONE for e in entries)
+    return _result(pair, site, asked, _shown(entries), done, began, folder, False)
+
+
+def _intend(pair: Site, site: str, asked: Asked, estate: Estate) -> tuple[Asked, Evacuation]:
+    """Return how each server leaves; a dead host's BMC is asked whether it is off."""
+    intended = maintenance.look(pair, asked, estate)
+    if not intended.is_dead:
+        return asked, intended
+    asked = asked.model_copy(update={"is_fenced": is_fenced(site, asked)})
+    return asked, maintenance.look(pair, asked, estate)
+
+
+def _obstacles_to_target(site: str, ids: Sequence[str]) -> list[str]:
+    """Return what stands in the way of the servers that go to the target."""
+    if not ids:
+        return []
+    try:
+        migrate(servers=list(ids), dry_run=True, site=site)
+    except Refused as refused:
+        return refused.reasons
+    return []
+
+
+def _send_to_target(pair: Site, site: str, asked: Asked, intended: Evacuation) -> list[Entry]:
+    """Migrate what goes to the target; return an entry for each server that did not arrive."""
+    if not asked.to_target:
+        return []
+    try:
+        migrate(servers=list(asked.to_target), site=site)
+    except MigrationIncomplete as incomplete:
+        get_run_logger().error("%s", incomplete)
+    arrived = maintenance.at_target(pair, asked.to_target)
+    why = "It did not get to the target, and runs here as before; the migration says why."
+    return [
+        entry_of(move, asked, Status.FAILED, message=why)
+        for move in intended.moves
+        if move.way is Way.TARGET and move.server_id not in arrived
+    ]
+
+
+def _move(
+    pair: Site,
+    site: str,
+    asked: Asked,
+    intended: Evacuation,
+    stop: threading.Event,
+    left: set[str],
+) -> list[Entry]:
+    """Move the servers side by side, one task each; return an entry for each."""
+    batch = Batch(asked, stop)
+    work = Work(pair, site, batch)
+    moves = [move for move in intended.moves if move.server_id not in left]
+    futures = [(move, move_server.submit(work, move)) for move in moves]
+    entries = []
+    for move, future in futures:
+        result = future.result(raise_on_failure=False)
+        failed = batch.entries.get(move.server_id)
+        if isinstance(result, Entry):
+            entries.append(result)
+        else:
+            entries.append(failed or entry_of(move, asked, Status.FAILED, message=str(result)))
+    return entries
+
+
+def _check(
+    pair: Site, asked: Asked, entries: Sequence[Entry], is_dead: bool, stop: threading.Event
+) -> EvacuationIncomplete | None:
+    """Return why the host is not empty; None when all agree that it is."""
+    try:
+        agree_that_it_is_empty(pair, asked, entries, is_dead, stop)
+    except EvacuationIncomplete as error:
+        return error
+    return None
+
+
+def _planned(intended: Evacuation) -> list[dict[str, str]]:
+    return [
+        {"server": m.name, "state": m.status, "how": m.way.value, "why": m.reason}
+        for m in intended.moves
+    ]
+
+
+def _shown(entries: Sequence[Entry]) -> list[dict[str, str]]:
+    return [
+        {"server": e.name, "state": e.status.value, "how": e.action, "why": e.message}
+        for e in entries
+    ]
+
+
+def _result(
+    pair: Site,
+    site: str,
+    asked: Asked,
+    servers: list[dict[str, str]],
+    moved: int,
+    began: float,
+    folder: Folder,
+    dry_run: bool,
+) -> Emptied:
+    return Emptied(
+        site=site,
+        host=asked.host,
+        dry_run=dry_run,
+        service=maintenance.service_words(pair, asked.host),
+        servers=servers,
+        moved=moved,
+        seconds=round(monotonic() - began, 3),
+        location=folder.location,
+    )

@@ -1,0 +1,76 @@
+"""Put a host of the source into maintenance, take it back, or say how it is."""
+
+from enum import StrEnum
+from typing import Any, cast
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from pumphouse.blocks.site import Site
+from pumphouse.evacuation import Strategy
+from pumphouse.flows.evacuate import evacuate
+from pumphouse.tasks import maintenance as hosts
+
+
+class Action(StrEnum):
+    """What is done with the host."""
+
+    ENTER = "enter"
+    LEAVE = "leave"
+    STATUS = "status"
+
+
+@flow(name="maintenance", flow_run_name="maintenance: {action} {host}")
+def maintenance(
+    host: str,
+    action: Action = Action.STATUS,
+    strategy: Strategy | None = None,
+    fenced: bool = False,
+    dry_run: bool = False,
+    site: str = "default",
+) -> dict[str, Any]:
+    """
+    Put a host of the source into maintenance, take it back, or say how it is.
+
+    Args:
+        host: Nova's name of the host.
+
+        action: enter disables its compute service and moves its servers to other hosts of the
+            source. leave makes the service exactly as it was before; servers do not come back
+            by themselves. status only reads.
+
+        strategy: For enter: how servers move. Empty takes the site's.
+
+        fenced: For enter: the host is dead and you vouch that it is powered off.
+
+        dry_run: For enter: do all the checks, and change nothing.
+
+        site: Name of the saved Pumphouse Site block: the pair of clouds, limits and storage.
+
+    Raises:
+        ConfigError: There is no such host.
+        Refused: Something stands in the way. Nothing was touched.
+        EvacuationIncomplete: Servers are still there; the others moved.
+    """
+    pair = cast(Site, Site.load(site))
+    if action is Action.ENTER:
+        evacuate(host=host, strategy=strategy, fenced=fenced, dry_run=dry_run, site=site)
+    elif action is Action.LEAVE:
+        give_back(pair, host)
+    return look_at(pair, host)
+
+
+@task(task_run_name="give {host} back", cache_policy=NO_CACHE)
+def give_back(pair: Site, host: str) -> str:
+    """Make its service as it was before maintenance. A second time there is nothing to do."""
+    said = hosts.leave_maintenance(pair, host)
+    get_run_logger().info(said)
+    return said
+
+
+@task(task_run_name="look at {host}", cache_policy=NO_CACHE)
+def look_at(pair: Site, host: str) -> dict[str, Any]:
+    """Return how the host is. Only reads."""
+    status = hosts.maintenance_status(pair, host)
+    get_run_logger().info("Host %s is %s", host, status["service"])
+    return status

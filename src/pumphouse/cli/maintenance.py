@@ -1,0 +1,199 @@
+"""``pumphouse evacuate`` and ``pumphouse maintenance``: the flows about one host of the source."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pumphouse.cli import engine
+from pumphouse.cli.console import err, escape, out, print_json, run_lines, table
+from pumphouse.cli.files import ConfigOption, load_if_any
+from pumphouse.cli.runs import (
+    DeploymentOption,
+    JsonOption,
+    QuietOption,
+    SiteOption,
+    with_site,
+)
+from pumphouse.errors import ConfigError, Refused
+from pumphouse.maintenance_options import Strategy
+
+if TYPE_CHECKING:
+    from pumphouse.flows.evacuate import Emptied
+
+app = typer.Typer(
+    help="Take a host of the source out of service, and back.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+HostArgument = Annotated[str, typer.Argument(help="Nova's name of the host.", metavar="HOST")]
+StrategyOption = Annotated[
+    Strategy | None, typer.Option(help="How servers move. Else as config.yaml says.")
+]
+FencedOption = Annotated[
+    bool,
+    typer.Option(
+        "--fenced", help="The host is dead, and you vouch that it is powered off. See the docs."
+    ),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Do all the checks, and change nothing.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")]
+
+
+def evacuate(
+    host: HostArgument,
+    to_target: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SELECTION",
+            help="What goes to the target first: all, server=NAME, project=NAME, or an "
+            "expression over the servers' columns. Repeatable. The rest stays in the source.",
+        ),
+    ] = None,
+    strategy: StrategyOption = None,
+    to_host: Annotated[
+        str, typer.Option(help="The host that all others go to. Else Nova chooses for each.")
+    ] = "",
+    fenced: FencedOption = False,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+    config: ConfigOption = None,
+    site: SiteOption = None,
+    deployment: DeploymentOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Empty a host of the source: disable it, and move its servers to the target or elsewhere."""
+    chosen = {
+        "host": host,
+        "to_target": to_target or [],
+        "strategy": strategy and strategy.value,
+        "to_host": to_host,
+        "fenced": fenced,
+        "dry_run": dry_run,
+    }
+    if not (dry_run or yes):
+        _confirm(f"Emptying host {host}", f"Disable host {host} and move all its servers?")
+    if deployment:
+        from pumphouse.cli import watch
+
+        watch.run("evacuate/evacuate", with_site(chosen, config, site), quiet)
+        return
+    name = engine.use(load_if_any(config), site, "pumphouse.flows.evacuate")
+    from pumphouse.flows.evacuate import evacuate as flow
+
+    with engine.answering(), run_lines(quiet):
+        done = flow(**chosen, site=name)  # type: ignore[arg-type]
+    if as_json:
+        print_json(done.model_dump(mode="json"))
+        return
+    _print_emptied(done)
+
+
+@app.command()
+def enter(
+    host: HostArgument,
+    strategy: StrategyOption = None,
+    fenced: FencedOption = False,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+    config: ConfigOption = None,
+    site: SiteOption = None,
+    deployment: DeploymentOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Disable a host and move its servers to other hosts of the source."""
+    chosen = {
+        "host": host,
+        "action": "enter",
+        "strategy": strategy and strategy.value,
+        "fenced": fenced,
+        "dry_run": dry_run,
+    }
+    if not (dry_run or yes):
+        _confirm(f"Maintenance of host {host}", f"Disable host {host} and move all its servers?")
+    _maintain(chosen, config, site, deployment, quiet, as_json)
+
+
+@app.command()
+def leave(
+    host: HostArgument,
+    config: ConfigOption = None,
+    site: SiteOption = None,
+    deployment: DeploymentOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a host's service exactly as it was before maintenance. Its servers stay elsewhere."""
+    _maintain({"host": host, "action": "leave"}, config, site, deployment, quiet, as_json)
+
+
+@app.command()
+def status(
+    host: HostArgument,
+    config: ConfigOption = None,
+    site: SiteOption = None,
+    deployment: DeploymentOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how a host is: its service, its servers, and whether all agree that it is empty."""
+    _maintain({"host": host, "action": "status"}, config, site, deployment, quiet, as_json)
+
+
+def _maintain(
+    chosen: dict[str, Any], config: Any, site: str | None, deployment: bool, quiet: bool, raw: bool
+) -> None:
+    if deployment:
+        from pumphouse.cli import watch
+
+        watch.run("maintenance/maintenance", with_site(chosen, config, site), quiet)
+        return
+    name = engine.use(load_if_any(config), site, "pumphouse.flows.maintenance")
+    from pumphouse.flows.maintenance import maintenance as flow
+
+    with engine.answering(), run_lines(quiet):
+        found = flow(**chosen, site=name)
+    if raw:
+        print_json(found)
+        return
+    _print_status(found)
+
+
+def _confirm(what: str, question: str) -> None:
+    """Ask a person at a terminal once; a script is taken at its word only with --yes."""
+    if not sys.stdin.isatty():
+        raise ConfigError(what, ["There is nobody to ask; give --yes, or --dry-run."])
+    if not typer.confirm(question, default=False, err=True):
+        raise Refused(what, ["You said no."])
+
+
+def _print_emptied(done: "Emptied") -> None:
+    word = "would leave" if done.dry_run else "left"
+    listing = table(f"Servers that {word} {done.host}", "Server", "State", "How", "")
+    for row in done.servers:
+        cells = (row["server"], row["state"], row["how"], row["why"])
+        listing.add_row(*(escape(cell) for cell in cells))
+    out.print(listing if done.servers else f"Host {done.host} has no servers.")
+    out.print(f"Host {done.host} is {escape(done.service)}.")
+    if not done.dry_run:
+        out.print(f"{done.moved} moved; files: {escape(done.location)}", soft_wrap=True)
+    err.print(f"[dim]{done.seconds:.1f} s[/]")
+
+
+def _print_status(found: dict[str, Any]) -> None:
+    held = "in maintenance" if found["in_maintenance"] else "not in maintenance"
+    out.print(f"Host [bold]{escape(found['host'])}[/] is {held}: {escape(found['service'])}.")
+    if found["servers"]:
+        listing = table("Servers", "Name", "State", "Id")
+        for server in found["servers"]:
+            listing.add_row(escape(server["name"]), server["status"], server["id"])
+        out.print(listing)
+    if not found["not_empty"]:
+        out.print("[green]✓[/] Nova, Placement and the hypervisor agree that it is empty.")
+    for sentence in found["not_empty"]:
+        out.print(f"  • {escape(sentence)}")
