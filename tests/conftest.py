@@ -3,6 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings as of_hypothesis
+
+# How long one example takes says more about the machine than about the code.
+of_hypothesis.register_profile("pumphouse", deadline=None)
+of_hypothesis.load_profile("pumphouse")
 
 
 @pytest.fixture(scope="session")

@@ -94,7 +94,7 @@ def _before_reset(checked: Checked) -> Iterator[str]:
         )
     if checked.by_fuel:
         return
-    if not settings.boot_mac:
+    if settings.all_macs and not settings.boot_mac:
         yield (
             f"It is not known which NIC of host {host} boots from the network; give "
             f"hosts.{host}.boot_mac."
