@@ -45,7 +45,14 @@ def from_csv(text: str) -> tuple[RawHosts, list[str]]:
     One row is one host. An empty cell takes the default. ``macs`` holds several, with spaces
     or semicolons between them.
     """
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), skipinitialspace=True)
+    lines = "\n".join(text.removeprefix("\ufeff").splitlines())
+    try:
+        return _from_table(csv.DictReader(io.StringIO(lines), skipinitialspace=True))
+    except csv.Error as error:
+        return {}, [f"It is not a CSV table: {error}."]
+
+
+def _from_table(reader: "csv.DictReader[str]") -> tuple[RawHosts, list[str]]:
     header = [name.strip() for name in reader.fieldnames or []]
     reader.fieldnames = header
     problems = [
