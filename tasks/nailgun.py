@@ -94,6 +94,10 @@ class Nailgun:
         if answer.status_code < 300:
             return self._decoded(call, answer)
         reason = reason_of(answer.text)
+        if answer.status_code in RETRIED_STATUSES:
+            # The web server before Nailgun, which is away or gave up waiting for it.
+            words = f"It answers {answer.status_code} ({reason})."
+            raise FuelUnreachable(self.access.url, words)
         if says_busy(answer.status_code, reason):
             raise FuelBusy(call, reason)
         raise FuelRefused(call, answer.status_code, reason)

@@ -13,6 +13,11 @@ from lab.nailgun.world import World
 WORDS = 300
 
 
+def is_machine(world: World, node: Document) -> bool:
+    """Tell whether there is a machine to act upon: others are simulated."""
+    return not world.options.hosts or node["mac"] in world.options.hosts
+
+
 async def run_hook(world: World, command: str, node: Document) -> str:
     """Run a command for one node; return why it failed, or nothing.
 

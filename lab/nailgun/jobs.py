@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from lab.nailgun.hooks import run_hook
+from lab.nailgun.hooks import is_machine, run_hook
 from lab.nailgun.nodes import register
 from lab.nailgun.store import Document
 from lab.nailgun.tasks import end, move, new_task, of_cluster, start
@@ -205,7 +205,7 @@ async def _delete_nodes(world: World, ids: list[int]) -> None:
 
 
 async def _come_back(world: World, node: Document) -> None:
-    if world.options.on_delete:
+    if world.options.on_delete and is_machine(world, node):
         if failed := await run_hook(world, world.options.on_delete, node):
             world.notify("error", f"Node '{node['name']}' was not erased: {failed}")
         return
@@ -317,7 +317,7 @@ def _fail_deploy(world: World, node: Document) -> None:
 async def _run_hooks(world: World, command: str, ids: list[int]) -> dict[int, str]:
     if not command:
         return {}
-    nodes = _known(world, ids)
+    nodes = [node for node in _known(world, ids) if is_machine(world, node)]
     words = await asyncio.gather(*(run_hook(world, command, node) for node in nodes))
     return {node["id"]: said for node, said in zip(nodes, words, strict=True)}
 
