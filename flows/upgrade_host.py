@@ -13,13 +13,24 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pumphouse.blocks.site import Site
 from pumphouse.errors import PumphouseError, Refused, UpgradeFailed, UpgradeRejected
+from pumphouse.flows.evacuate import evacuate
 from pumphouse.guards import Checked, objections
 from pumphouse.tasks import host_facts
 from pumphouse.tasks.slots import only_run
 from pumphouse.tasks.upgrade_board import DONE, FAILED, FOUND, RUNS, Board
 from pumphouse.tasks.upgrade_steps import look, reason_of, with_retries
 from pumphouse.tasks.upgrading import Work
-from pumphouse.upgrade import PXE, RELEASE, Step, first_to_do, steps, way_back, way_on, where
+from pumphouse.upgrade import (
+    EVACUATE,
+    PXE,
+    RELEASE,
+    Step,
+    first_to_do,
+    steps,
+    way_back,
+    way_on,
+    where,
+)
 
 # One thread: the flow's own is left free to be told that the run is cancelled.
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=1)
@@ -177,9 +188,13 @@ class _Run:
 
     def _do(self, step: Step) -> None:
         self.board.set(step, RUNS)
-        future = with_retries(self.work, step).submit(self.work, step)
+        future: PrefectFuture[None] | None = None
         try:
-            future.result()
+            if step is EVACUATE:
+                evacuate(host=self.work.host, site=self.work.site)
+            else:
+                future = with_retries(self.work, step).submit(self.work, step)
+                future.result()
         except PumphouseError as error:
             self.board.set(step, FAILED)
             raise self._failed(step, error) from error
@@ -192,11 +207,12 @@ class _Run:
         self.words = _where(self.work, step)
         return UpgradeFailed(self.work.host, step.name, str(error), self.words)
 
-    def _stop(self, step: Step, future: PrefectFuture[None]) -> None:
+    def _stop(self, step: Step, future: PrefectFuture[None] | None) -> None:
         """Bring the step of a cancelled run to a safe end, and say where the host is."""
         # A thread gets no exception: it looks at this.
         self.work.stop.set()
-        future.wait(timeout=GRACE_S)
+        if future is not None:
+            future.wait(timeout=GRACE_S)
         self.board.set(step, FAILED)
         self.words = f"Stopped at step {step.name}. {step.state}"
         get_run_logger().warning("%s: %s", self.work.host, self.words)

@@ -70,7 +70,7 @@ def look(work: Work) -> Checked:
         fuel=known.problem,
         source_environment_id=known.source_environment_id,
         model=known.model,
-        target=there.problems,
+        target=(*there.problems, *_name_taken(work, there, known)),
         not_empty=tuple(seen.not_empty),
         others=seen.others,
         servers_elsewhere=seen.servers_elsewhere,
@@ -189,6 +189,20 @@ def _target(work: Work) -> _InTarget:
             )
     except PumphouseError as error:
         return _InTarget(problems=(str(error),))
+
+
+def _name_taken(work: Work, there: _InTarget, known: _InFuel) -> list[str]:
+    """Return a sentence if another host of the target has the name that this one keeps."""
+    name = work.host.split(".")[0].lower()
+    is_there = known.environment and known.node and known.node.cluster_id == known.environment.id
+    if not work.options.keep_name or is_there:
+        return []
+    return [
+        f"The target already has a compute host {service['host']}; set upgrade.keep_name to "
+        "false, or remove that one."
+        for service in there.services
+        if service["host"].split(".")[0].lower() == name
+    ]
 
 
 def _compute(there: _InTarget, node: Node | None) -> Literal["missing", "down", "up"]:

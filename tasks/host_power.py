@@ -1,5 +1,5 @@
 """
-From the source's system into Fuel's bootstrap: evacuate, boot device, reset, registration.
+From the source's system into Fuel's bootstrap: boot device, reset, registration.
 
 Until Fuel provisions the host its disks are untouched, and it can be brought back.
 """
@@ -7,9 +7,8 @@ Until Fuel provisions the host its disks are untouched, and it can be brought ba
 import time
 from datetime import UTC, datetime
 
-from pumphouse.bmc import Device, Power
+from pumphouse.bmc import Device
 from pumphouse.errors import ConfigError, FuelNodeUnclear, FuelTaskFailed, Refused
-from pumphouse.evacuation import Asked
 from pumphouse.fuel import Node
 from pumphouse.models import Role
 from pumphouse.tasks import compute_services, maintenance
@@ -18,21 +17,6 @@ from pumphouse.tasks.fuel import FuelClient
 from pumphouse.tasks.fuel_waits import wait_gone, wait_registered, wait_task
 from pumphouse.tasks.upgrading import Work
 from pumphouse.upgrade import INSTALLED
-
-
-def evacuate(work: Work) -> None:
-    """Disable the host in the source and move every server off it; what left stays away."""
-    asked = Asked(host=work.host, options=work.pair.maintenance, is_fenced=_is_off(work))
-    maintenance.enter_maintenance(work.pair, asked, work.stop, work.log)
-
-
-def _is_off(work: Work) -> bool:
-    """Tell whether the BMC proves that the host is powered off."""
-    bmc = work.pair.bmc(work.site, work.host)
-    if bmc is None:
-        return False
-    with open_bmc(bmc, work.stop) as session:
-        return session.power() is Power.OFF
 
 
 def set_pxe(work: Work) -> None:
@@ -160,5 +144,14 @@ def register(work: Work, attempt: int = 1) -> None:
                     raise
             else:
                 break
-        client.rename(node.id, work.host)
+        _name(work, client, node)
     work.log(f"It registered as {node.label}.")
+
+
+def _name(work: Work, client: FuelClient, node: Node) -> None:
+    """Let Fuel call the node as the source called the host; later its host name is fixed."""
+    if node.name != work.host:
+        client.rename(node.id, work.host)
+    hostname = work.host.split(".")[0].lower()
+    if work.options.keep_name and node.hostname != hostname:
+        client.set_hostname(node.id, hostname)

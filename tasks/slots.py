@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
@@ -9,6 +10,9 @@ from prefect.exceptions import ObjectNotFound
 
 from pumphouse.errors import ConfigError, Refused
 from pumphouse.limits import host_limit
+
+_held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
+"""Limits whose slot this flow, or the one that called it, holds already."""
 
 LEASE_S = 60.0
 """A killed run's slot is free again after this, and what the server needs to notice."""
@@ -49,12 +53,16 @@ def only_run(site: str, host: str) -> Iterator[None]:
     Hold the host's one slot: no other run works on it meanwhile.
 
     A run that was killed leaves its slot taken until its lease ends, so this waits that long.
+    A flow that is called by one that has the slot works under that.
 
     Raises:
         ConfigError: The host is not registered.
         Refused: Another run works on it.
     """
     name = host_limit(site, host)
+    if name in _held.get():
+        yield
+        return
     available(name, 1)
     with ExitStack() as stack:
         try:
@@ -73,4 +81,8 @@ def only_run(site: str, host: str) -> Iterator[None]:
                 f"{PATIENCE_S:g} s. Wait for it, or cancel it in Prefect's UI."
             )
             raise Refused(f"Working on host {host}", [reason]) from None
-        yield
+        before = _held.set(_held.get() | {name})
+        try:
+            yield
+        finally:
+            _held.reset(before)

@@ -32,7 +32,6 @@ from pumphouse.tasks.upgrading import Work
 from pumphouse.upgrade import Step
 
 ACTIONS: Mapping[str, Callable[[Work], None]] = {
-    "evacuate": host_power.evacuate,
     "pxe": host_power.set_pxe,
     "reset": host_power.reset,
     "release": host_power.release,
@@ -46,7 +45,7 @@ ACTIONS: Mapping[str, Callable[[Work], None]] = {
     "enable": host_joining.enable,
     "retire": host_joining.retire,
 }
-"""What each step does; registration alone depends on which attempt it is."""
+"""What each step does. Registration depends on which attempt it is, and to evacuate is a flow."""
 
 BOUNDED = frozenset({"pxe", "reset", "assign", "disks", "nics", "enable"})
 """Steps whose calls each have a time-out, and that get one for all of them together."""

@@ -155,6 +155,12 @@ class UpgradeOptions(_Part):
         "hardware is most like the host's.",
     )
     fixed: FixedAssignment = Field(default_factory=FixedAssignment, title="Fixed assignment")
+    keep_name: bool = Field(
+        default=True,
+        title="Keep the host name",
+        description="The host is called at the target as it was at the source, in Fuel's domain. "
+        "Else as Fuel calls new nodes: node-N.",
+    )
     probe: Probe = Field(default_factory=Probe, title="Probe")
     aggregates: list[str] = Field(
         default=[],
