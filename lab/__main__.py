@@ -7,9 +7,9 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from lab import lifecycle, reporting
+from lab import hosts, lifecycle, reporting
 from lab.errors import LabError
-from lab.layout import Lab
+from lab.layout import CLOUD_NAMES, Lab
 from lab.locks import locked
 from lab.output import elapsed_s, say
 from lab.probes import probe_cloud
@@ -17,6 +17,7 @@ from lab.releases import RELEASES
 from lab.settings import load_lab
 
 SIZES = ("small", "medium", "large")
+COMPUTE = {"add": hosts.add, "remove": hosts.remove, "kill": hosts.kill}
 
 
 def main(words: list[str] | None = None) -> int:
@@ -58,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--remove", action="store_true", help="take the tenants away again")
     command.add_argument("--unlocked", action="store_true", help=argparse.SUPPRESS)
     command.set_defaults(work=_populate)
+    command = commands.add_parser("compute", help="let a compute host join, leave or die")
+    command.add_argument("what", choices=COMPUTE)
+    command.add_argument("cloud", choices=CLOUD_NAMES)
+    command.add_argument("host", metavar="HOST", help="its name in Nova")
+    command.set_defaults(work=_compute)
     command = commands.add_parser("doctor", help="boot a probe server in both clouds")
     command.set_defaults(work=_doctor)
     return parser
@@ -95,6 +101,13 @@ def _doctor(lab: Lab, options: argparse.Namespace) -> int:
 def _restart(lab: Lab, options: argparse.Namespace) -> None:
     with locked(lab.root):
         lifecycle.restart(lab, options.names)
+
+
+def _compute(lab: Lab, options: argparse.Namespace) -> None:
+    # Deployments of several hosts may end at once.
+    with locked(lab.root, patience_s=300):
+        COMPUTE[options.what](lab, lab.cloud(options.cloud), options.host)
+    say(f"{options.cloud}: {options.host}: {options.what} done")
 
 
 def _populate(lab: Lab, options: argparse.Namespace) -> None:

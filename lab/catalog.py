@@ -6,6 +6,7 @@ from lab.api import Api
 from lab.configs.block_storage import BACKEND
 from lab.files import mark
 from lab.layout import EXTERNAL_NETWORK, PASSWORD, REGION, VOLUME_TYPE, Cloud
+from lab.roster import compute_hosts
 
 SERVICE_USERS = ("placement", "glance", "nova", "neutron", "cinder")
 EXTERNAL_CIDR = "198.51.100.0/24"
@@ -59,7 +60,7 @@ def services_missing(cloud: Cloud) -> set[str]:
     api = Api(cloud)
     compute = api.get("nova", "/os-services?binary=nova-compute")["services"]
     volume = api.get("cinder", f"/{api.project_id}/os-services")["services"]
-    missing = set(cloud.hosts) - {s["host"] for s in compute if s["state"] == "up"}
+    missing = set(compute_hosts(cloud)) - {s["host"] for s in compute if s["state"] == "up"}
     return missing | (
         {"cinder-scheduler", "cinder-volume"} - {s["binary"] for s in volume if s["state"] == "up"}
     )

@@ -1,6 +1,7 @@
 """The commands of every service of a cloud."""
 
 from lab.layout import Cloud
+from lab.roster import compute_hosts
 
 CHUNK_LIMIT_BYTES = 64 * 2**20
 
@@ -44,7 +45,7 @@ def worker_commands(cloud: Cloud) -> dict[str, list[str]]:
         name: _daemon(cloud, name, "nova/nova.conf")
         for name in ("nova-conductor", "nova-scheduler")
     }
-    for host in cloud.hosts:
+    for host in compute_hosts(cloud):
         commands[f"nova-compute-{host}"] = _daemon(
             cloud, "nova-compute", "nova/nova.conf", f"nova-hosts/{host}.conf"
         )

@@ -14,6 +14,8 @@ from lab.layout import SERVICE_PORTS, Lab
 from lab.mounts import mounted
 from lab.processes import Processes, Record, Status, owns, parse_status
 from lab.releases import RELEASES, find_release
+from lab.roster import compute_hosts, join, leave
+from lab.services import worker_commands
 from lab.settings import load_lab, record_lab
 from tests.lab_tenants import leaks
 
@@ -159,3 +161,19 @@ def test_a_leak_is_what_is_new_and_not_a_strangers() -> None:
         "server": {"s0": ("x", "p0"), "s1": ("y", "p1"), "s2": ("z", "p2")},
     }
     assert leaks(before, after, "t1") == ["project t1-a (p2)", "server x (s0)", "server z (s2)"]
+
+
+def test_hosts_join_and_leave_a_cloud(somewhere: Lab) -> None:
+    """The first three may leave and return; others are known only while they are in."""
+    cloud = somewhere.cloud("target")
+    first = cloud.hosts
+
+    join(cloud, "new")
+    join(cloud, "new")
+    leave(cloud, first[0])
+
+    assert (*first[1:], "new") == compute_hosts(cloud)
+    assert "nova-compute-new" in worker_commands(cloud)
+    leave(cloud, "new")
+    join(cloud, first[0])
+    assert first == compute_hosts(cloud)

@@ -1,10 +1,12 @@
 """Nova: one configuration for the controller and a small one more for each host."""
 
+import shutil
 import uuid
 
 from lab.configs.common import copy_paste_file, credentials, service_sections
 from lab.files import write, write_ini
 from lab.layout import REGION, Cloud, Lab
+from lab.roster import compute_hosts
 
 
 def write_nova(lab: Lab, cloud: Cloud) -> None:
@@ -49,8 +51,8 @@ def write_nova(lab: Lab, cloud: Cloud) -> None:
     conf["vnc"] = {"enabled": False}
     write_ini(cloud.etc / "nova" / "nova.conf", conf)
     copy_paste_file(cloud, "nova")
-    for host in cloud.hosts:
-        _write_host(cloud, host)
+    for host in compute_hosts(cloud):
+        write_host(cloud, host)
 
 
 def _clients(cloud: Cloud) -> dict[str, dict[str, object]]:
@@ -70,7 +72,7 @@ def _clients(cloud: Cloud) -> dict[str, dict[str, object]]:
     }
 
 
-def _write_host(cloud: Cloud, host: str) -> None:
+def write_host(cloud: Cloud, host: str) -> None:
     """Write what makes a nova-compute a host of its own; the disks are shared by all."""
     state = cloud.home / f"nova-{host}"
     (state / "locks").mkdir(parents=True, exist_ok=True)
@@ -87,3 +89,9 @@ def _write_host(cloud: Cloud, host: str) -> None:
     )
     # The lab's driver reports this as the node's identity, which may never change.
     write(state / "compute_id", str(uuid.uuid5(uuid.NAMESPACE_DNS, host)))
+
+
+def forget_host(cloud: Cloud, host: str) -> None:
+    """Remove what `write_host` wrote, and what its nova-compute kept."""
+    (cloud.etc / "nova-hosts" / f"{host}.conf").unlink(missing_ok=True)
+    shutil.rmtree(cloud.home / f"nova-{host}", ignore_errors=True)
