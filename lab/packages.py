@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,10 @@ DEBIAN_PACKAGES = {
     "mariadb-server": "/usr/sbin/mariadbd",
     "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
     "qemu-utils": "/usr/bin/qemu-img",
+    # The old release needs a package that has no wheel for this Python.
+    "gcc": "/usr/bin/gcc",
+    "libc6-dev": "/usr/include/stdio.h",
+    "python3-dev": f"{sysconfig.get_path('include')}/Python.h",
 }
 # The lab does without these: its own BMC for OpenIPMI's, light machines for QEMU's.
 BMC_PACKAGES = {
