@@ -463,18 +463,16 @@ class CutOver:
 
     def undo_move(self) -> None:
         """Delete what was copied."""
-        for volume in self.row["attached"]:
-            volumes.set_in_use(self.source, volume["id"])
         self._delete_copies()
 
     def _delete_copies(self) -> None:
         if found := servers.find_copy(self.target, self.row):
             servers.delete_server(self.target, found["id"], self.timeouts.server_boot_s)
             self.copy = None
-        for volume in self.row["attached"] if self.is_resumed or self.volume_ids else ():
-            if copy := volumes.find_copy(self.target, volume["id"]):
-                volumes.delete_volume(self.target, copy["id"], self.timeouts.volume_s)
-        if self.item.mover is not Mover.REBUILD and (self.is_resumed or self.image_id):
+        # Looked for, not remembered: what answered nothing may have been made all the same.
+        for volume in self.row["attached"]:
+            volumes.discard(self.source, self.target, volume["id"], self.timeouts.volume_s)
+        if self.item.mover is not Mover.REBUILD:
             images.delete_copies(self.target, self.id)
         servers.delete_snapshots(self.source, self.id)
 

@@ -14,6 +14,9 @@ from pumphouse.tasks.images import copy_image, delete_copies, delete_image, read
 from pumphouse.tasks.streams import Progress
 from pumphouse.tasks.waiting import NEVER, poll
 
+BUSY = ("creating", "downloading", "uploading", "attaching", "detaching")
+"""What Cinder is at, and refuses to be interrupted in."""
+
 
 def read_volume(api: Api, volume_id: str) -> dict[str, Any]:
     """Return a volume as Cinder gives it."""
@@ -52,6 +55,20 @@ def _becomes(status: str, *bad: str) -> Callable[[Mapping[str, Any]], bool]:
     return done
 
 
+def settle(
+    api: Api, volume_id: str, timeout_s: float, stop: threading.Event = NEVER
+) -> dict[str, Any]:
+    """Return a volume when Cinder is done with what it does to it; a killed run may have begun."""
+    what = f"volume {volume_id} to be left alone by Cinder"
+    return poll(
+        what,
+        lambda: read_volume(api, volume_id),
+        lambda v: v["status"] not in BUSY,
+        timeout_s,
+        stop,
+    )
+
+
 def delete_volume(api: Api, volume_id: str, timeout_s: float) -> None:
     """Delete a volume and wait until it is gone; one that is gone already is fine."""
 
@@ -64,6 +81,7 @@ def delete_volume(api: Api, volume_id: str, timeout_s: float) -> None:
             raise
 
     try:
+        settle(api, volume_id, timeout_s)
         api.call("DELETE", "block-storage", f"/volumes/{volume_id}", retry=True)
     except RequestFailed as error:
         if error.status == 404:
@@ -129,9 +147,8 @@ def upload(
     in-use when the upload ends. Its server is stopped and locked, so its bytes do not change;
     its attachment stays, so it can neither be deleted nor attached elsewhere.
     """
-    for left in _temporary_images(source, volume["id"]):
-        delete_image(source, left)
-    if read_volume(source, volume["id"])["status"] != "in-use":
+    delete_uploads(source, volume["id"])
+    if settle(source, volume["id"], timeout_s, stop)["status"] != "in-use":
         return _upload(source, volume, disk_format, False, timeout_s, stop)
     try:
         return _upload(source, volume, disk_format, True, timeout_s, stop)
@@ -142,13 +159,28 @@ def upload(
     try:
         return _upload(source, volume, disk_format, False, timeout_s, stop)
     except Exception:
-        set_in_use(source, volume["id"])
+        set_in_use(source, volume["id"], timeout_s)
         raise
 
 
-def set_in_use(api: Api, volume_id: str) -> None:
+def delete_uploads(api: Api, volume_id: str) -> None:
+    """Delete what a volume was uploaded to, also by a call whose answer never came."""
+    for left in _temporary_images(api, volume_id):
+        delete_image(api, left)
+
+
+def discard(source: Api, target: Api, volume_id: str, timeout_s: float) -> None:
+    """Delete everything that was made of a volume, at both ends; it is in use as before."""
+    delete_uploads(source, volume_id)
+    set_in_use(source, volume_id, timeout_s)
+    delete_copies(target, temporary_name(volume_id))
+    if copy := find_copy(target, volume_id):
+        delete_volume(target, copy["id"], timeout_s)
+
+
+def set_in_use(api: Api, volume_id: str, timeout_s: float) -> None:
     """Set an attached volume back to in-use, if an upload that was cut short left it available."""
-    volume = read_volume(api, volume_id)
+    volume = settle(api, volume_id, timeout_s)
     if volume["status"] == "available" and volume["attachments"]:
         _act(api, volume_id, "os-reset_status", status="in-use")
 

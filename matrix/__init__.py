@@ -1,0 +1,1 @@
+"""What becomes of an operation that fails, or is killed, at each of its effects."""

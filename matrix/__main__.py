@@ -1,0 +1,60 @@
+"""``python -m matrix``: fault after fault, a table, and build/matrix.json."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from matrix import servers
+from matrix.cells import Cell
+
+RESULT = Path("build/matrix.json")
+OPERATIONS: dict[str, Callable[[int], Iterator[Cell]]] = {"server": servers.cells}
+
+
+def main() -> int:
+    """Run the operations that are named, or all; 1 when a cell does not hold."""
+    parser = argparse.ArgumentParser(prog="python -m matrix")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(OPERATIONS)}")
+    parser.add_argument("--every", type=int, default=1, help="only every N-th effect")
+    options = parser.parse_args()
+    cells: list[Cell] = []
+    for name in options.names or OPERATIONS:
+        for cell in OPERATIONS[name](options.every):
+            cells.append(cell)
+            mark = "holds" if cell.holds else "DOES NOT HOLD"
+            words = f"{cell.effect}, {cell.fault}: {cell.outcome} ({mark})"
+            print(words, file=sys.stderr, flush=True)
+    Console().print(table(cells))
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps([asdict(cell) for cell in cells], indent=2) + "\n")
+    wrong = sum(not cell.holds for cell in cells)
+    print(f"{len(cells) - wrong} of {len(cells)} cells hold; written to {RESULT}.")
+    return 1 if wrong or not cells else 0
+
+
+def table(cells: Iterable[Cell]) -> Table:
+    """Return the matrix: an effect a row, a fault a column."""
+    found: dict[tuple[str, str], dict[str, Cell]] = {}
+    for cell in cells:
+        found.setdefault((cell.operation, cell.effect), {})[cell.fault] = cell
+    faults = list(dict.fromkeys(fault for row in found.values() for fault in row))
+    shown = Table("Operation", "Effect", *faults)
+    for (operation, effect), row in found.items():
+        shown.add_row(operation, effect, *(_word(row.get(fault)) for fault in faults))
+    return shown
+
+
+def _word(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    return f"[green]{cell.outcome}[/]" if cell.holds else f"[red]{cell.outcome}[/]"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
