@@ -4,6 +4,7 @@ import json
 
 from lab.files import write
 from lab.layout import PASSWORD, REGION, SERVICE_PORTS, Cloud, Lab
+from lab.nailgun.starting import access
 
 
 def write_facts(lab: Lab) -> None:
@@ -26,6 +27,7 @@ def facts(lab: Lab) -> dict[str, object]:
     """Return what a configuration of Pumphouse needs to know of the lab."""
     return {
         "clouds_file": str(lab.clouds_file),
+        "fuel": access(lab),
         "clouds": {
             cloud.name: {
                 "cloud": cloud.name,

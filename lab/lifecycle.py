@@ -26,6 +26,7 @@ from lab.metal.starting import (
     start_metal,
 )
 from lab.mounts import mount_share, unmount_share
+from lab.nailgun.starting import FUEL, fuel_command, fuel_environment, start_fuel
 from lab.output import say
 from lab.packages import create_environments, install_packages
 from lab.processes import Processes, leftovers
@@ -64,6 +65,7 @@ def up(lab: Lab, size: str | None = None) -> None:
             say(f"{cloud.name}: mounted its volumes with root's rights (mount --bind)")
     start_infrastructure(lab, processes)
     say("database server and message broker are up")
+    start_fuel(lab, processes)
     start_metal(lab, processes)
     start_bmcs(lab, processes)
     for_each_cloud(lab, lambda cloud: create_schemas(lab, cloud))
@@ -111,6 +113,7 @@ def restart(lab: Lab, names: list[str]) -> None:
     commands |= {name: (words, bmc_environment()) for name, words in bmc_commands(lab).items()}
     if METAL in names:
         commands[METAL] = (metal_command(lab), metal_environment())
+    commands[FUEL] = (fuel_command(lab), fuel_environment())
     unknown = [name for name in names if name not in commands]
     if unknown:
         raise LabError(f"no service {', '.join(unknown)}; there are {', '.join(commands)}")

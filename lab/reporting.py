@@ -5,6 +5,7 @@ from pathlib import Path
 from lab.bmc.starting import endpoints, redfish_port
 from lab.layout import SERVICE_PORTS, Lab
 from lab.lifecycle import processes_of
+from lab.nailgun.starting import access
 
 
 def print_endpoints(lab: Lab) -> None:
@@ -14,6 +15,7 @@ def print_endpoints(lab: Lab) -> None:
         path = "/v3" if name == "keystone" else ""
         urls = [cloud.url(name, path) for cloud in lab.clouds]
         print(f"{name:<10} {urls[0]:<32} {urls[1]}")
+    print(f"{'fuel':<10} {access(lab)['url']}")
     for host, endpoint in endpoints(lab).items():
         print(f"{'BMC':<10} ipmi://127.0.0.1:{endpoint.port:<15} {host}")
     print(f"{'Redfish':<10} https://127.0.0.1:{redfish_port(lab):<14} system: the host's name")

@@ -22,7 +22,7 @@ from pumphouse.tasks.fuel import FuelClient
 SPEED = 60.0
 PASSWORD = "right-one"
 ENVIRONMENT = 1
-"""The target of a new stand-in: three controllers and the model, node 4."""
+"""The target of a new stand-in: three controllers, and three compute nodes from node 4 on."""
 MODEL = 4
 
 

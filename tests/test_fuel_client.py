@@ -81,7 +81,7 @@ def test_a_token_that_ends_in_the_middle_is_renewed(
     """401 means a new token and the same request again, whatever the old one promised."""
     client.version()
     server.control("/auth", {"expire": True})
-    assert len(client.nodes()) == 4
+    assert len(client.nodes()) == 6
     server.control("/auth", {"expire": True})
     node_id = server.register()
     client.assign(ENVIRONMENT, node_id, ["compute"])
@@ -148,7 +148,7 @@ def test_a_known_host_that_boots_again_keeps_its_node(
 ) -> None:
     """The agent in bootstrap writes discover over ready; cluster and roles stay."""
     server.agent(id=MODEL, status="discover", agent_checksum="boots")
-    node = wait_registered(client, ["52:54:00:f0:14:00"], LONG_S)
+    node = wait_registered(client, ["52:54:00:f0:15:00"], LONG_S)
     assert (node.id, node.roles, node.pending_addition) == (MODEL, ("compute",), False)
 
 
@@ -168,7 +168,7 @@ def test_a_deleted_host_comes_back_under_another_id(
     task = client.delete_node(MODEL)
     assert task is not None
     wait_gone(client, MODEL, LONG_S)
-    node = wait_registered(client, ["52:54:00:f0:14:00"], LONG_S, not_id=MODEL)
+    node = wait_registered(client, ["52:54:00:f0:15:00"], LONG_S, not_id=MODEL)
     assert node.id > MODEL
     assert node.cluster_id is None
     assert client.delete_node(MODEL) is None
@@ -602,7 +602,7 @@ def test_the_last_words_about_a_node_are_its_newest_error(
 ) -> None:
     """Of the notifications, since the node itself has no text."""
     server.fault("offline", node=MODEL)
-    assert last_words(client, MODEL) == "Node 'target-cmp0' has gone away."
+    assert last_words(client, MODEL) == "Node 'target-cmp1' has gone away."
     assert last_words(client, 1) == "Fuel gives no reason."
 
 
@@ -649,6 +649,6 @@ def test_missing_rights_are_fuels_own_words(server: FuelServer, client: FuelClie
 def test_a_read_is_repeated_after_what_heals(server: FuelServer, client: FuelClient) -> None:
     """500 to a read may heal, and 502 to anything."""
     server.fault("answer", pattern="GET /api/nodes", status=500, body="Traceback")
-    assert len(client.nodes()) == 4
+    assert len(client.nodes()) == 6
     server.fault("answer", pattern="POST .*/assignment/", status=502)
     client.assign(ENVIRONMENT, server.register(), ["compute"])

@@ -13,12 +13,12 @@ from lab.nailgun.world import Call, World
 TARGET, SOURCE = "target", "source"
 UBUNTU = 2
 GIB = 2**30
-CONTROLLERS = 3
+CONTROLLERS = COMPUTES = 3
 MODEL_OS_MIB = 102400
 
 
 def seed(world: World, *, lab: bool, source_hosts: dict[str, dict[str, Any]]) -> None:
-    """Fill an empty world; with *lab*, with a target that has a model compute node.
+    """Fill an empty world; with *lab*, with a target whose compute nodes are models.
 
     *source_hosts* are the agents' reports of hosts that Fuel shall have installed already,
     by name: they make the second environment.
@@ -31,8 +31,9 @@ def seed(world: World, *, lab: bool, source_hosts: dict[str, dict[str, Any]]) ->
     for number in range(1, CONTROLLERS + 1):
         report = machine(f"target-ctl{number}", 10 + number)
         _deployed(world, target, f"target-ctl{number}", report, "controller")
-    model = _deployed(world, target, "target-cmp0", machine("target-cmp0", 20), "compute")
-    _lay_out(world, model)
+    for number in range(1, COMPUTES + 1):
+        name = f"target-cmp{number}"
+        _lay_out(world, _deployed(world, target, name, machine(name, 20 + number), "compute"))
     if source_hosts:
         source = make_cluster(world, SOURCE, UBUNTU)
         for name, report in source_hosts.items():
@@ -104,7 +105,7 @@ def _deployed(
 
 
 def _lay_out(world: World, node: Document) -> None:
-    """Give the model what is worth cloning: a larger system, a bond, spread networks."""
+    """Give a model what is worth cloning: a larger system, a bond, spread networks."""
     disks = disks_of(node)
     volumes = {volume["name"]: volume for volume in disks[0]["volumes"]}
     volumes["os"]["size"] = MODEL_OS_MIB

@@ -4,17 +4,20 @@ import json
 import os
 import shlex
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from lab.layout import PASSWORD, Lab
 from lab.metal.hardware import hardware_of, meta
 from lab.metal.starting import FUEL_PORT
+from lab.output import say
 from lab.processes import Processes
 from lab.waiting import wait_port
 
 FUEL = "fuel"
 USER = "admin"
+NEEDED = ("starlette", "uvicorn")
 SOURCE_TOO = "PUMPHOUSE_LAB_FUEL_SOURCE"
 """Set to anything, it makes the source an environment of Fuel, too."""
 
@@ -22,6 +25,12 @@ SOURCE_TOO = "PUMPHOUSE_LAB_FUEL_SOURCE"
 def fuel_port(lab: Lab) -> int:
     """Return the port of Fuel, Keystone included."""
     return FUEL_PORT + lab.port_offset
+
+
+def access(lab: Lab) -> dict[str, str]:
+    """Return how to reach Fuel, in the words of Pumphouse's configuration."""
+    url = f"http://127.0.0.1:{fuel_port(lab)}"
+    return {"url": url, "username": USER, "password": PASSWORD}
 
 
 def fuel_command(lab: Lab) -> list[str]:
@@ -53,7 +62,14 @@ def fuel_home(lab: Lab) -> Path:
 
 
 def start_fuel(lab: Lab, processes: Processes) -> None:
-    """Start the stand-in unless it runs, and wait until it listens."""
+    """Start the stand-in unless it runs, and wait until it listens.
+
+    It is no part of the standard library alone: without its packages the lab goes on.
+    """
+    lacking = [name for name in NEEDED if find_spec(name) is None]
+    if lacking:
+        say(f"there is no Fuel, for {sys.executable} has no {', '.join(lacking)}")
+        return
     home = fuel_home(lab)
     home.mkdir(parents=True, exist_ok=True)
     (home / "hosts.json").write_text(json.dumps(_reports(lab)))
