@@ -39,11 +39,13 @@ from pyghmi.exceptions import PyghmiException
 
 from pumphouse.bmc import USUAL_PORTS, BmcAccess
 from pumphouse.errors import BmcFailed, BmcRefused, BmcUnreachable
-from pumphouse.tasks.logins import login_error, resolved
+from pumphouse.tasks.logins import SILENCE, login_error, resolved
 
 IDLE_S = 20.0
 """A session is opened anew after this long: BMCs forget them after 60 s, some sooner."""
 CLOSE_S = 2.0
+REPEAT_RESET_S = 2.0
+"""A lost reset is sent again within this time, when a second one does no harm yet."""
 BUSY_PAUSE_S = 0.5
 
 _PRIVILEGES = {"operator": 3, "administrator": 4}
@@ -66,9 +68,9 @@ class IpmiSession:
 
     def __init__(self, access: BmcAccess) -> None:
         self._access = access
-        self._pyghmi: ModuleType | None = None
+        self._pyghmi: Any = None
         self._session: Any = None
-        self._deadline = 0.0
+        self._deadline = self._repeat_s = 0.0
         self._used = 0.0
 
     def command(
@@ -80,8 +82,8 @@ class IpmiSession:
         Args:
             doing: For the error, for example ``read the power state``.
 
-            again: Whether the command may be repeated in a new login. Not for a reset: the
-                first may have happened.
+            again: Whether the command may be repeated whenever there is no answer. Not for a
+                reset, which may have happened: some BMCs would reset again.
 
         Raises:
             BmcUnreachable: No answer in time.
@@ -89,6 +91,7 @@ class IpmiSession:
             BmcFailed: The BMC answered with an error.
         """
         end = time.monotonic() + self._access.timeout_s
+        self._repeat_s = self._access.timeout_s if again else REPEAT_RESET_S
         if self._session is not None and time.monotonic() - self._used > IDLE_S:
             self.close()
         if self._session is not None and again:
@@ -101,11 +104,14 @@ class IpmiSession:
 
     def close(self) -> None:
         """Close the session at the BMC, as far as it answers, and the sockets here."""
+        self._close(wait=True)
+
+    def _close(self, wait: bool) -> None:
         session, self._session = self._session, None
         if session is not None and session.logged:
             self._deadline = time.monotonic() + CLOSE_S
             with suppress(_Late, PyghmiException, KeyError):
-                _end(session)
+                _end(session, wait)
         self._forget()
 
     def _answer(
@@ -130,50 +136,54 @@ class IpmiSession:
         self, doing: str, netfn: int, command: int, data: Sequence[int], end: float
     ) -> Any:
         self._deadline = end
+        self._pyghmi.repeat_until = time.monotonic() + self._repeat_s
         try:
             return self._session.raw_command(netfn=netfn, command=command, data=tuple(data))
         except (_Late, PyghmiException, KeyError):
-            self._session = None
-            self._forget()
+            self._close(wait=False)
             reason = "It stopped answering; whether it took the command is not known."
             raise BmcUnreachable(self._access.endpoint, doing, reason) from None
 
     def _login(self, end: float) -> None:
+        """Log in; where a packet more was lost than pyghmi bears with, again until *end*."""
+        family, address = resolved(self._access, end - time.monotonic())
+        while self._session is None:
+            failure = self._try_login(family, address, end)
+            if failure and (failure not in SILENCE or time.monotonic() >= end):
+                raise login_error(self._access, failure)
+        self._used = time.monotonic()
+
+    def _try_login(self, family: int, address: str, end: float) -> str:
+        """Return how pyghmi's login failed, in its own words; empty when it did not."""
         access = self._access
-        family, address = resolved(access, end - time.monotonic())
         self._deadline = end
         self._pyghmi = _private_copy(family, self._wait)
         try:
-            self._session = _session_class(self._pyghmi, access.cipher_suite)(
+            session = _session_class(self._pyghmi, access.cipher_suite)(
                 address,
                 access.user.encode(),
                 access.password.get_secret_value().encode(),
                 port=access.port or USUAL_PORTS["ipmi"],
                 privlevel=_PRIVILEGES[access.privilege],
             )
-        except _Late:
-            failure = "None"
-        except PyghmiException as error:
-            failure = str(error)
+        except (_Late, PyghmiException) as error:
+            self._forget()
+            return str(error)
         except OSError as error:
-            failure = f"It cannot be sent to: {error.strerror}."
-        else:
-            # pyghmi takes less than was asked for where a BMC gives it.
-            failure = "" if self._privileged() else "privelege"
-        if failure:
-            self.close()
-            raise login_error(access, failure) from None
-        self._used = time.monotonic()
-
-    def _privileged(self) -> bool:
-        return bool(self._session.privlevel == _PRIVILEGES[self._access.privilege])
+            self._forget()
+            return f"It cannot be sent to: {error.strerror}."
+        self._session = session
+        if session.privlevel == _PRIVILEGES[access.privilege]:
+            return ""
+        # pyghmi takes less than was asked for where a BMC gives it.
+        self.close()
+        return "privelege"
 
     def _wait(self, timeout: float, *_: object) -> None:
         """Stand in for pyghmi's waiting (3): look at the sockets, at most to the deadline."""
-        assert self._pyghmi is not None
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise _Late
+            raise _Late("timeout")
         poll = select.poll()
         for one in self._pyghmi.iosockets:
             poll.register(one, select.POLLIN)
@@ -193,9 +203,12 @@ def _middle(end: float) -> float:
     return now + (end - now) / 2
 
 
-def _end(session: Any) -> None:
-    """Close *session* at the BMC, and wait for its word: pyghmi's logout does not (4)."""
-    session.raw_command(netfn=6, command=0x3C, data=session.sessionid.to_bytes(4, "little"))
+def _end(session: Any, wait: bool) -> None:
+    """Close *session* at the BMC; pyghmi's logout never waits for the BMC's word (4)."""
+    # Whatever was under way is given up; it would go first otherwise.
+    session.lastpayload, session.incommand = None, False
+    number = session.sessionid.to_bytes(4, "little")
+    session.raw_command(netfn=6, command=0x3C, data=number, retry=wait)
     session.logged = 0
 
 
@@ -219,6 +232,7 @@ def _private_copy(family: int, wait: Any) -> ModuleType:
     new.iothread, new.iothreadready = threading.current_thread(), True
     new.ipv6support, new.myself = family == socket.AF_INET6, ""
     new._io_wait = wait
+    new.repeat_until = float("inf")
     return module
 
 
@@ -259,10 +273,13 @@ def _session_class(pyghmi: Any, suite: str) -> Any:
             if not self.logged:
                 super()._timedout()
                 return
-            # (5) The same packet with the same number, which a BMC knows for a repetition.
+            # (5) The same packet with the same number, which a BMC should know for a repetition.
             self.timeout = min(self.timeout + 1, 5)
             self.hasretried = 1
-            self.send_payload()
+            if time.monotonic() < pyghmi.repeat_until:
+                self.send_payload()
+            else:
+                self.expiration = pyghmi._monotonic_time() + self.timeout
 
         def _mark_broken(self, error: str | None = None) -> None:
             # (4) Let in, then refused: pyghmi takes this for no session and leaves it there.

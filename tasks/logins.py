@@ -7,6 +7,8 @@ from pumphouse.bmc import BmcAccess
 from pumphouse.errors import BmcError, BmcRefused, BmcUnreachable
 
 LOGIN = "log in"
+SILENCE = ("None", "timeout", "Session no longer connected")
+"""pyghmi's words for no answer."""
 
 _REFUSALS = (
     ("Incorrect password", "It does not accept the password."),
@@ -61,7 +63,7 @@ def login_error(access: BmcAccess, failure: str) -> BmcError:
         if part in failure:
             reason = f"{meaning.format(**words)} Nothing was changed."
             return BmcRefused(access.endpoint, LOGIN, reason)
-    if failure in ("None", "timeout", "Session no longer connected"):
+    if failure in SILENCE:
         failure = "It does not answer over UDP."
     elif "Insufficient resources" in failure:
         failure = "All its sessions are in use; they end by themselves after a minute or so."

@@ -16,7 +16,6 @@ from sushy.connector import Connector
 from sushy.exceptions import (
     AccessError,
     ConnectionError,
-    MissingAttributeError,
     ResourceNotFoundError,
     SushyError,
     UnknownDefaultError,
@@ -135,8 +134,9 @@ class RedfishMachine:
             yield
         except SushyError as error:
             raise _translated(self._access, doing, error) from None
-        except OSError as error:
-            reason = f"The CA file {self._access.ca_file} cannot be used ({error.strerror})."
+        except OSError:
+            # requests looks for it only now, and says so with a bare OSError.
+            reason = f"The CA file {self._access.ca_file} cannot be used. Nothing was changed."
             raise BmcRefused(self._access.endpoint, LOGIN, reason) from None
 
 
@@ -198,9 +198,12 @@ def _translated(access: BmcAccess, doing: str, error: SushyError) -> BmcError:
     if isinstance(error, ConnectionError):
         reason = f"It does not answer over HTTPS ({_cause(words)})."
         return BmcUnreachable(access.endpoint, doing, reason)
-    if isinstance(error, ResourceNotFoundError | UnknownDefaultError | MissingAttributeError):
-        system = f"no system {access.system}" if access.system else "not exactly one system"
-        return BmcRefused(access.endpoint, doing, f"It has {system}: {words}.")
+    if isinstance(error, UnknownDefaultError):
+        reason = "It has several systems or none: give system. Nothing was changed."
+        return BmcRefused(access.endpoint, doing, reason)
+    if isinstance(error, ResourceNotFoundError) and access.system:
+        reason = f"It has no system {access.system}. Nothing was changed."
+        return BmcRefused(access.endpoint, doing, reason)
     return BmcFailed(access.endpoint, doing, f"It answered: {words}.")
 
 
