@@ -71,7 +71,7 @@ demo-down:  ## stop everything that the demo started
 
 # ---- what every change must pass
 
-.PHONY: test lint types unit integration wheel bench docs format
+.PHONY: test lint types unit integration wheel bench matrix format
 test: lint types unit wheel integration  ## everything a change must pass
 
 lint: venv  ## ruff, and the direction of imports
@@ -94,6 +94,9 @@ integration: lab  ## tests with the lab, with Prefect and from end to end
 
 bench: lab  ## speed against its floors; writes build/bench.json
 	$(PY) -m bench
+
+matrix: lab  ## fail and kill operations at each of their effects; writes build/matrix.json
+	$(PY) -m matrix
 
 format: venv  ## let ruff lay out the code
 	$(VENV)/bin/ruff check --fix

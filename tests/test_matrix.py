@@ -1,0 +1,16 @@
+"""A short form of the matrix: a few effects of a cut-over, each fault at each."""
+
+import pytest
+
+from matrix import servers
+
+pytest_plugins = ["tests.lab"]
+pytestmark = pytest.mark.lab
+
+
+def test_a_cut_over_survives_every_fault(clouds_file: object) -> None:
+    """Undone or carried on, then there is one verified copy; taken back, nothing is left."""
+    cells = list(servers.cells(every=10, label="matrix-short"))
+
+    assert len(cells) >= 6
+    assert [f"{c.effect}, {c.fault}: {c.outcome}" for c in cells if not c.holds] == []
