@@ -138,6 +138,10 @@ class CutOver:
         """Look and sign in before anything is touched: what fails here costs no downtime."""
         try:
             self.live = servers.read_server(self.source, self.id)
+            if WAS in (self.live.get("metadata") or {}):
+                # A killed run may have asked for something that Nova is still at.
+                timeout_s = self.timeouts.server_stop_s
+                self.live = servers.settle(self.source, self.id, timeout_s, self.stop)
             self._check_drift()
             user = self.ids["users"].get(self.row["user_id"], "")
             project = self.ids["projects"][self.row["project_id"]]
@@ -167,10 +171,10 @@ class CutOver:
         metadata = self.live.get("metadata") or {}
         self.is_resumed = WAS in metadata
         state = metadata.get(WAS) or self.live["status"]
-        if state not in checks.MOVABLE or self.live.get("OS-EXT-STS:task_state"):
-            raise WaitFailed(
-                f"server {self.item.label} to be ACTIVE or SHUTOFF", f"It became {state}."
-            )
+        task = self.live.get("OS-EXT-STS:task_state")
+        if state not in checks.MOVABLE or task:
+            became = f"It is {state}{f' and {task}' if task else ''}."
+            raise WaitFailed(f"server {self.item.label} to be ACTIVE or SHUTOFF, and idle", became)
         attached = {v["id"] for v in self.live["os-extended-volumes:volumes_attached"]}
         if attached != {v["id"] for v in self.row["attached"]}:
             raise WaitFailed(
@@ -485,10 +489,7 @@ class CutOver:
     def undo_stop(self) -> None:
         """Start the source server, if it ran before."""
         if self.journal.get(WAS) == "ACTIVE":
-            live = servers.read_server(self.source, self.id)
-            if live.get("OS-EXT-STS:task_state"):
-                servers.wait_for(self.source, self.id, "SHUTOFF", self.timeouts.server_stop_s)
-                live["status"] = "SHUTOFF"
+            live = servers.settle(self.source, self.id, self.timeouts.server_stop_s)
             servers.set_power(self.source, live, True, self.timeouts.server_boot_s)
 
     def undo_lock(self) -> None:

@@ -55,6 +55,16 @@ def wait_for(
     return poll(what, lambda: read_server(api, server_id), done, timeout_s, stop)
 
 
+def settle(api: Api, server_id: str, timeout_s: float, stop: threading.Event = NEVER) -> Server:
+    """Return the server when Nova is done with what it does to it: a killed run may have begun."""
+    what = f"server {server_id} to be left alone by Nova"
+
+    def done(server: Server) -> bool:
+        return not server.get("OS-EXT-STS:task_state")
+
+    return poll(what, lambda: read_server(api, server_id), done, timeout_s, stop)
+
+
 def set_power(
     api: Api, server: Server, is_on: bool, timeout_s: float, stop: threading.Event = NEVER
 ) -> None:
