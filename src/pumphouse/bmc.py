@@ -120,7 +120,7 @@ class BmcAccess(BaseModel):
         "BMC's certificate. Empty means the system's authorities.",
     )
     timeout_s: float = Field(
-        default=15,
+        default=20,
         ge=1,
         le=300,
         title="Request time-out (s)",
