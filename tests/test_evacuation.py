@@ -63,12 +63,13 @@ def test_a_server_that_nova_is_busy_with_waits_unless_it_is_on_its_way() -> None
             server("live", status="MIGRATING", task_state="migrating"),
             server("ours", task_state="resize_migrating", metadata={LEAVING: "cmp1"}),
             server("moved", "cmp2", status="VERIFY_RESIZE", metadata={LEAVING: "cmp1"}),
+            server("noted", "cmp2", metadata={LEAVING: "cmp1"}),
             server("theirs", "cmp2", status="VERIFY_RESIZE"),
         )
     )
 
-    assert [move.name for move in found.moves] == ["other", "live", "ours", "moved"]
-    assert [way for way, _ in ways(found)] == [Way.NONE, Way.LIVE, Way.COLD, Way.COLD]
+    assert [move.name for move in found.moves] == ["other", "live", "ours", "moved", "noted"]
+    assert [way for way, _ in ways(found)] == [Way.NONE, Way.LIVE, Way.COLD, Way.COLD, Way.COLD]
 
 
 def test_an_unconfirmed_resize_of_somebody_else_stands_in_the_way() -> None:

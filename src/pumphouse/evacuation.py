@@ -81,8 +81,12 @@ def evacuation(estate: Estate, asked: Asked, unconfirmed: Sequence[Row] = ()) ->
     moves = [_move(estate, row, asked, is_dead) for row in leavers(estate, asked.host)]
     problems += [f"Server {m.label}: {m.reason}" for m in moves if m.way is Way.NONE]
     problems += _unconfirmed(estate, asked.host, unconfirmed)
-    movers = [m for m in moves if m.way not in (Way.NONE, Way.OFFLOAD)]
     rows = {row["id"]: row for row in estate.rows("servers")}
+    movers = [
+        move
+        for move in moves
+        if move.way not in (Way.NONE, Way.OFFLOAD) and rows[move.server_id]["host"] == asked.host
+    ]
     there = rooms(estate, asked.host, asked.to_host)
     places, lacking = place([(rows[m.server_id], m.needs) for m in movers], there, estate)
     problems += [f"Server {rows[id_]['name']} ({id_}): {why}" for id_, why in lacking.items()]
@@ -93,12 +97,11 @@ def evacuation(estate: Estate, asked: Asked, unconfirmed: Sequence[Row] = ()) ->
 
 
 def leavers(estate: Estate, host: str) -> list[Row]:
-    """Return the servers on *host*, and those that we moved off it and did not confirm yet."""
+    """Return the servers on *host*, and those that we moved off it and were not done with."""
     return [
         row
         for row in estate.rows("servers")
-        if row["host"] == host
-        or (row["status"] == "VERIFY_RESIZE" and metadata_of(row).get(LEAVING) == host)
+        if row["host"] == host or metadata_of(row).get(LEAVING) == host
     ]
 
 

@@ -119,7 +119,8 @@ def way(row: Row, asked: Asked, is_dead: bool) -> Answer:
 def _busy(row: Row, host: str) -> Answer | None:
     """Return the answer for a server that is on its way already, or that Nova is busy with."""
     metadata, task = metadata_of(row), row["task_state"]
-    if metadata.get(LEAVING) == host and (task or row["status"] == "VERIFY_RESIZE"):
+    is_begun = task or row["status"] == "VERIFY_RESIZE" or row["host"] != host
+    if metadata.get(LEAVING) == host and is_begun:
         return Way.COLD, None, "An earlier run began to move it cold; that is finished."
     if task == "migrating":
         return Way.LIVE, None, "A live migration is under way; it is waited for."
