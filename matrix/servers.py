@@ -24,6 +24,7 @@ from pumphouse.comparison import MIGRATED_TO
 from pumphouse.models import SOURCE_ID
 from pumphouse.steps import NAMES
 from pumphouse.tasks.api import Api
+from pumphouse.tasks.rollback import undo
 from tests.lab_tenants import create_tenant, leaks, remove_named, resources
 from tests.migrations import Prepared, prepare, site
 
@@ -154,7 +155,7 @@ def _back(bench: Bench) -> None:
     """Take a finished move back, as far as its journal says."""
     with ExitStack() as stack:
         cutover = bench.ready.cut_over()
-        cutover._prepare(stack)
+        cutover.prepare(stack)
         cutover.do_remember()
-        state = cutover._undo(NAMES[-1])
+        state = undo(cutover, NAMES[-1])
         assert "Everything was undone" in state, state

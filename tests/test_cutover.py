@@ -10,7 +10,7 @@ from pumphouse.errors import CutOverFailed
 from pumphouse.models import Action
 from pumphouse.plan import Item
 from pumphouse.steps import NAMES
-from pumphouse.tasks import servers
+from pumphouse.tasks import rollback, servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.cutover import CutOver
 
@@ -69,12 +69,17 @@ def recorded(monkeypatch: pytest.MonkeyPatch, broken: dict[str, Exception]) -> l
             if name in broken:
                 raise broken[name]
 
-        monkeypatch.setattr(CutOver, name, step, raising=False)
+        if name.startswith("do_"):
+            monkeypatch.setattr(CutOver, name, step)
+        else:
+            undos[name.removeprefix("undo_")] = step
 
+    undos: dict[str, Any] = {}
     for name in NAMES:
         replace(f"do_{name}")
-        if hasattr(CutOver, f"undo_{name}"):
+        if name in rollback.UNDO:
             replace(f"undo_{name}")
+    monkeypatch.setattr(rollback, "UNDO", undos)
     return calls
 
 

@@ -1,0 +1,108 @@
+"""One server on its way: what a cut-over has found out and done so far, and its journal."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from pumphouse.bodies import Ids
+from pumphouse.checks import STATE
+from pumphouse.config import Timeouts
+from pumphouse.plan import Item
+from pumphouse.tables import Row
+from pumphouse.tasks import servers
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.waiting import NEVER
+
+LOCKED = "pumphouse:locked"
+FLOATING = "pumphouse:fip:"
+PORT = "pumphouse:port:"
+MIGRATED = "migrated"
+SINCE = "cutting over since "
+
+Log = Callable[[str], None]
+Told = Callable[[str, int, int], None]
+"""Called with what is copied, the bytes done and the bytes in all."""
+SignIn = Callable[[str, str], AbstractContextManager[tuple[Api, str]]]
+"""Gives an Api that acts at the target as a user in a project, and what is lost if it cannot."""
+
+
+@dataclass
+class Crossing:
+    """
+    One server between two clouds.
+
+    Attributes:
+        ids: The target's ids of everything that it depends on.
+
+        parallel: How many of its disks are copied at once.
+
+        volume_format: What its volumes' bytes are on the way: ``qcow2`` or ``raw``.
+
+        journal: What the source server's metadata say of how it was.
+    """
+
+    source: Api
+    target: Api
+    sign_in: SignIn
+    item: Item
+    ids: Ids
+    timeouts: Timeouts
+    parallel: int = 2
+    volume_format: str = "qcow2"
+    log: Log = lambda text: None
+    told: Told = lambda what, done, size: None
+    stop: threading.Event = NEVER
+    on_step: Log = lambda name: None
+
+    live: servers.Server = field(default_factory=dict)
+    owner: Api | None = None
+    lost: str = ""
+    journal: dict[str, str] = field(default_factory=dict)
+    is_resumed: bool = False
+    copy: servers.Server | None = None
+    volume_ids: dict[str, str] = field(default_factory=dict)
+    image_id: str | None = None
+    flavor_id: str = ""
+    bytes: int = 0
+    checksums: dict[str, str] = field(default_factory=dict)
+    stopped_at: float | None = None
+    downtime_s: float | None = None
+
+    @property
+    def row(self) -> Row:
+        """The source's row."""
+        return self.item.row
+
+    @property
+    def id(self) -> str:
+        """The source server's id."""
+        return self.item.source_id
+
+    def floating(self) -> list[tuple[str, list[str]]]:
+        """Return each floating IP of the journal with its port's id and, maybe, address."""
+        return [
+            (key.removeprefix(FLOATING), value.split())
+            for key, value in self.journal.items()
+            if key.startswith(FLOATING)
+        ]
+
+    def source_ports(self) -> list[str]:
+        """Return the ids of its source ports that were up."""
+        return [
+            port["id"] for port in self.row["ports"] if f"{PORT}{port['id']}" not in self.journal
+        ]
+
+    @property
+    def project_id(self) -> str:
+        """The target's id of its project."""
+        return self.ids["projects"][self.row["project_id"]]
+
+    def down_for(self) -> float:
+        """Return the seconds since the stop, which may have been another run's."""
+        since = self.journal.get(STATE, "").removeprefix(SINCE)
+        if self.is_resumed and since.isdigit():
+            return time.time() - int(since)
+        assert self.stopped_at is not None
+        return time.monotonic() - self.stopped_at

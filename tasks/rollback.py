@@ -1,0 +1,99 @@
+"""Taking a cut-over back: every step's undo, newest first."""
+
+from collections.abc import Callable, Mapping
+
+from pumphouse.checks import WAS
+from pumphouse.comparison import MIGRATED_TO
+from pumphouse.errors import PumphouseError
+from pumphouse.steps import undo_order
+from pumphouse.tasks import ports, servers
+from pumphouse.tasks.crossing import LOCKED, Crossing
+from pumphouse.tasks.crossing_disks import delete_copies
+from pumphouse.tasks.waiting import NEVER
+
+
+def undo(crossing: Crossing, failed: str) -> str:
+    """Take back all steps up to *failed*; return what became of it, as sentences."""
+    crossing.stop = NEVER
+    problems: list[str] = []
+    for name in undo_order(failed):
+        if name not in UNDO or (name == "remember" and problems):
+            # What is left undone is carried on from the journal: it must stay.
+            continue
+        try:
+            UNDO[name](crossing)
+        except Exception as error:  # noqa: BLE001 - the rest must be taken back all the same
+            problems.append(f"{name}: {said(error)}")
+    if not problems:
+        state = crossing.journal.get(WAS, crossing.live["status"])
+        return f"Everything was undone: the source server is {state} as before."
+    return (
+        "NOT everything could be undone: "
+        + " | ".join(problems)
+        + " Repair that and run again: it goes on from the source server's metadata."
+    )
+
+
+def _undo_mark(crossing: Crossing) -> None:
+    """Take the note back."""
+    servers.remove_metadata(crossing.source, crossing.id, [MIGRATED_TO])
+
+
+def _undo_connect(crossing: Crossing) -> None:
+    """Take the floating IPs off at the target and put its ports down."""
+    for fip_id, _ in crossing.floating():
+        ports.bind(crossing.target, crossing.ids["floating_ips"][fip_id], None)
+    ports.set_ports(
+        crossing.target, [crossing.ids["ports"][p] for p in crossing.source_ports()], False
+    )
+
+
+def _undo_boot(crossing: Crossing) -> None:
+    """Delete the target server, also one whose creation was not answered."""
+    found = servers.find_copy(crossing.target, crossing.row)
+    if found:
+        servers.delete_server(crossing.target, found["id"], crossing.timeouts.server_boot_s)
+    crossing.copy = None
+
+
+def _undo_isolate(crossing: Crossing) -> None:
+    """Put the source ports up again and the floating IPs back."""
+    ports.set_ports(crossing.source, crossing.source_ports(), True)
+    for fip_id, (port_id, *address) in crossing.floating():
+        ports.bind(crossing.source, fip_id, port_id, *address)
+
+
+def _undo_stop(crossing: Crossing) -> None:
+    """Start the source server, if it ran before."""
+    if crossing.journal.get(WAS) == "ACTIVE":
+        live = servers.settle(crossing.source, crossing.id, crossing.timeouts.server_stop_s)
+        servers.set_power(crossing.source, live, True, crossing.timeouts.server_boot_s)
+
+
+def _undo_lock(crossing: Crossing) -> None:
+    """Unlock the source server, unless somebody else had locked it."""
+    if crossing.journal.get(LOCKED) != "yes":
+        servers.act(crossing.source, crossing.id, "unlock", retry=True)
+
+
+def _undo_remember(crossing: Crossing) -> None:
+    """Remove the journal: last, since a killed undo is carried on from it."""
+    servers.remove_metadata(crossing.source, crossing.id, list(crossing.journal))
+
+
+UNDO: Mapping[str, Callable[[Crossing], None]] = {
+    "mark": _undo_mark,
+    "connect": _undo_connect,
+    "boot": _undo_boot,
+    "move": delete_copies,
+    "isolate": _undo_isolate,
+    "stop": _undo_stop,
+    "lock": _undo_lock,
+    "remember": _undo_remember,
+}
+"""What takes each step back, by its name; verify changes nothing."""
+
+
+def said(error: Exception) -> str:
+    """Return an error's words; one that we did not foresee also by its type."""
+    return str(error) if isinstance(error, PumphouseError) else f"{type(error).__name__}: {error}."

@@ -1,0 +1,73 @@
+"""Whether the target server is what its source was."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pumphouse import checks
+from pumphouse.checks import WAS
+from pumphouse.comparison import mark
+from pumphouse.errors import Unverified
+from pumphouse.tasks import servers, volumes
+from pumphouse.tasks.crossing import Crossing
+
+
+def verify(crossing: Crossing) -> None:
+    """
+    Compare the target server, as it is now, with its source.
+
+    Raises:
+        Unverified: With every difference.
+    """
+    assert crossing.copy is not None
+    crossing.copy = servers.read_server(crossing.target, crossing.copy["id"])
+    source = crossing.row | {"status": crossing.journal[WAS]}
+    if crossing.lost:
+        source["key_name"] = crossing.copy.get("key_name")
+    found = checks.same_server(source, crossing.copy, _carried(crossing))
+    if found:
+        raise Unverified("servers", crossing.item.label, crossing.copy["id"], found)
+
+
+def _carried(crossing: Crossing) -> Mapping[str, Any]:
+    assert crossing.copy is not None
+    server_id = str(crossing.copy["id"])
+    attached = [
+        volumes.read_volume(crossing.target, v["id"])
+        for v in crossing.copy["os-extended-volumes:volumes_attached"]
+    ]
+    attached.sort(key=lambda raw: _device(raw, server_id))
+    wanted_floating = sorted(
+        (crossing.ids["floating_ips"][fip], crossing.ids["ports"][value[0]])
+        for fip, value in crossing.floating()
+    )
+    owner = (crossing.copy["user_id"], crossing.copy["tenant_id"])
+    wanted_owner = (
+        owner[0] if crossing.lost else crossing.ids["users"][crossing.row["user_id"]],
+        crossing.project_id,
+    )
+    return {
+        "volumes": [mark(raw) for raw in attached],
+        "wanted_volumes": [v["id"] for v in crossing.row["attached"]],
+        "addresses": servers.addresses(crossing.copy),
+        "wanted_addresses": servers.addresses(crossing.live),
+        "floating": _bound(crossing, [fip for fip, _ in wanted_floating]),
+        "wanted_floating": wanted_floating,
+        "owner": owner,
+        "wanted_owner": wanted_owner,
+    }
+
+
+def _bound(crossing: Crossing, fips: Iterable[str]) -> list[tuple[str, str]]:
+    found = []
+    for fip in fips:
+        raw = crossing.target.get("network", f"/floatingips/{fip}")["floatingip"]
+        found.append((fip, raw["port_id"]))
+    return sorted(found)
+
+
+def _device(volume: Mapping[str, Any], server_id: str) -> tuple[int, str]:
+    for attachment in volume.get("attachments") or []:
+        if attachment["server_id"] == server_id:
+            device = attachment["device"] or ""
+            return len(device), device
+    return 0, ""
