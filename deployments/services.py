@@ -123,7 +123,8 @@ class Services:
         variables = self.client_environment()
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
         _write_private(self.folder / "env", "".join(lines))
-        settings_of_profile = {k: v for k, v in variables.items() if k.startswith("PREFECT_API")}
+        kept = ("PREFECT_API", "PREFECT_PLUGINS")
+        settings_of_profile = {k: v for k, v in variables.items() if k.startswith(kept)}
         pairs = "".join(f"{k} = {_toml(v)}\n" for k, v in settings_of_profile.items())
         profile = f'active = "pumphouse"\n\n[profiles.pumphouse]\n{pairs}'
         _write_private(self.home / "profiles.toml", profile)

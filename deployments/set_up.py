@@ -17,7 +17,9 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
+from pumphouse.blocks.bmc import Bmc
 from pumphouse.blocks.cloud import OpenStackCloud
+from pumphouse.blocks.fuel import Fuel
 from pumphouse.blocks.site import Site
 from pumphouse.deployments import POOL
 from pumphouse.errors import PumphouseError
@@ -46,10 +48,10 @@ def set_up() -> list[str]:
     Raises:
         DeployFailed: The deployments were refused. Pool and automation are there.
     """
-    Site.register_type_and_schema()
-    OpenStackCloud.register_type_and_schema()
+    for block in (OpenStackCloud, Fuel, Bmc, Site):
+        block.register_type_and_schema()
     return [
-        "block types OpenStack Cloud, Pumphouse Site",
+        "block types OpenStack Cloud, Fuel, Pumphouse BMC, Pumphouse Site",
         _create_pool(),
         _create_automation(),
         *_deploy(),

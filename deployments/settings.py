@@ -59,6 +59,12 @@ def is_loopback(host: str) -> bool:
         return host in LOCAL_NAMES
 
 
+PLUGINS = {
+    # Bare names of deployments: `prefect deployment run upgrade-host`. Nobody else's plugins.
+    "PREFECT_PLUGINS_ENABLED": "true",
+    "PREFECT_PLUGINS_ALLOW": "pumphouse-short-names",
+}
+
 QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 """Nothing is told to the outside."""
 
@@ -112,6 +118,7 @@ def client(options: ServerOptions) -> dict[str, str]:
         "PREFECT_API_URL": options.api_url,
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "DO_NOT_TRACK": "1",
+        **PLUGINS,
     }
     if options.auth:
         chosen["PREFECT_API_AUTH_STRING"] = options.auth.get_secret_value()

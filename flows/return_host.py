@@ -1,0 +1,54 @@
+"""Bring a host back to the source, as long as Fuel has not written its disks."""
+
+from typing import Any, cast
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import BaseModel, ConfigDict
+
+from pumphouse.blocks.site import Site
+from pumphouse.tasks import host_return
+from pumphouse.tasks.slots import only_run
+from pumphouse.tasks.upgrading import Work
+
+RUNNER: Any = ThreadPoolTaskRunner(max_workers=1)
+
+
+class Returned(BaseModel):
+    """How a host came back."""
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str
+    site: str
+    state: str
+
+
+@flow(name="return-host", flow_run_name="return {host}", task_runner=RUNNER)
+def return_host(host: str, site: str = "default") -> Returned:
+    """
+    Bring a host back to the source that was reset for its upgrade, and take it out of Fuel.
+
+    Args:
+        host: Its name, as the source's Nova has it.
+
+        site: Name of the saved Pumphouse Site block.
+
+    Raises:
+        Refused: Fuel has written its disks, or is at it. Nothing was changed.
+        WaitFailed: It was restarted, and its compute service did not come up in the source.
+    """
+    pair = cast(Site, Site.load(site))
+    with only_run(site, host):
+        state = bring_back(pair, site, host)
+    get_run_logger().info("%s: %s", host, state)
+    return Returned(host=host, site=site, state=state)
+
+
+@task(task_run_name="bring {host} back", cache_policy=NO_CACHE)
+def bring_back(pair: Site, site: str, host: str) -> str:
+    """Take the host out of Fuel, boot it from its disk, and enable it. Safe to repeat."""
+    logger = get_run_logger()
+    work = Work(pair, site, host, log=lambda text: logger.info("%s: %s", host, text))
+    return host_return.bring_back(work)
