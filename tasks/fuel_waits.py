@@ -5,6 +5,7 @@ All waits end early when *stop* is set, ask as often as the access says, and sit
 master that is away for a while: only the time-out ends them.
 """
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 FIRST_PAUSE_S = 0.2
 SHARE = 0.1
+FULL_LOOK = 10
+"""Every so many looks for a host that is not there yet, all nodes are listed."""
 
 Progress = Callable[[Task], None]
 
@@ -45,9 +48,18 @@ def wait_registered(
     wanted = sorted(mac_set(macs))
     what = f"the host with {', '.join(wanted)} to register in Fuel"
 
+    known: list[int] = []
+    looks = itertools.count()
+
     def read() -> Node | None:
-        node = client.find_node(wanted)
-        return None if node is None or node.id == not_id else node
+        node = client.node(known[0]) if known else None
+        if node is None:
+            # A list of all nodes is long: who registers anew is in no environment yet.
+            node = client.find_node(wanted, free=bool(next(looks) % FULL_LOOK))
+        if node is None or node.id == not_id:
+            return None
+        known[:] = [node.id]
+        return node
 
     def done(node: Node | None) -> bool:
         if node is None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab.nailgun import jobs
+from lab.nailgun import jobs, leaving
 from lab.nailgun.answers import Failure, missing, shown
 from lab.nailgun.store import Document
 from lab.nailgun.tasks import end, new_task, of_cluster, running, start, supersede
@@ -69,7 +69,7 @@ def put_stop(world: World, call: Call, cluster_id: str) -> Any:
     if not any(t["name"] in ("deploy", "provision") for t in of_cluster(world, cluster["id"])):
         raise Failure(400, "Nothing to stop", plain=True)
     task = new_task(world, "stop_deployment", cluster["id"], status="running")
-    world.spawn(jobs.stop(world, task))
+    world.spawn(leaving.stop(world, task))
     return 202, shown(task)
 
 
@@ -103,7 +103,8 @@ def _delete(world: World, nodes: list[Document]) -> Any:
     task = new_task(world, "node_deletion", cluster_id, status="running")
     task["_job"] = {"name": "node_deletion", "nodes": [node["id"] for node in nodes]}
     answer = shown(world.store.save("task", task))
-    jobs.run(world, task, jobs.delete(world, task, [node["id"] for node in nodes]))
+    ids = [node["id"] for node in nodes]
+    world.run(task["id"], leaving.delete(world, task, ids))
     return 202, answer
 
 

@@ -1,13 +1,11 @@
 """The orchestrator: what happens to nodes over time, on the stand-in's clock."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
 
 from lab.nailgun.hooks import is_machine, run_hook
-from lab.nailgun.nodes import register
+from lab.nailgun.leaving import delete_nodes, removed, set_cluster_status
 from lab.nailgun.store import Document
-from lab.nailgun.tasks import end, move, new_task, of_cluster, start
+from lab.nailgun.tasks import end, move, new_task, start
 from lab.nailgun.world import World
 
 PROVISION_STEPS = (26, 51, 74, 96)
@@ -17,32 +15,12 @@ DEPLOY_STEP_S = 3.0
 BEGIN_S = 0.5
 LINGER_S = 2.0
 """How long a task still runs after its nodes are done."""
-RETURN_S = 5.0
-"""How long a deleted node takes to be back in bootstrap."""
-
-_JOBS: dict[tuple[int, int], asyncio.Task[None]] = {}
 
 
 def pending(node: Document) -> bool:
     """Tell whether Nailgun thinks that a node still has to be provisioned."""
     failed = node["status"] == "error" and node["error_type"] == "provision"
     return bool(node["pending_addition"]) or failed
-
-
-def run(world: World, task: Document, job: Coroutine[Any, Any, None]) -> None:
-    """Run a job beside the requests; `stop` can end it."""
-    key = (id(world), task["id"])
-    _JOBS[key] = asyncio.get_running_loop().create_task(job)
-    world.spawn(_watched(key))
-
-
-async def _watched(key: tuple[int, int]) -> None:
-    try:
-        await _JOBS[key]
-    except asyncio.CancelledError:
-        _JOBS[key].cancel()
-    finally:
-        _JOBS.pop(key, None)
 
 
 def resume(world: World) -> None:
@@ -61,22 +39,22 @@ def resume(world: World) -> None:
 def begin_provision(world: World, task: Document, ids: list[int]) -> None:
     """Begin to install the operating system."""
     _to_provisioning(world, ids)
-    run(world, task, _provision_task(world, task, ids))
+    world.run(task["id"], _provision_task(world, task, ids))
 
 
 def begin_deploy(world: World, task: Document, ids: list[int]) -> None:
     """Begin to deploy OpenStack."""
-    run(world, task, _deploy_task(world, task, ids))
+    world.run(task["id"], _deploy_task(world, task, ids))
 
 
 def begin_dry_run(world: World, task: Document, ids: list[int]) -> None:
     """Begin to pretend to deploy."""
-    run(world, task, _dry_run_task(world, task))
+    world.run(task["id"], _dry_run_task(world, task))
 
 
 def begin_changes(world: World, task: Document, ids: list[int]) -> None:
     """Begin everything that an environment is due."""
-    run(world, task, _changes_task(world, task))
+    world.run(task["id"], _changes_task(world, task))
 
 
 async def _provision_task(world: World, task: Document, ids: list[int]) -> None:
@@ -84,7 +62,7 @@ async def _provision_task(world: World, task: Document, ids: list[int]) -> None:
     start(world, task)
     failed = await _provision(world, task, ids)
     end(world, task, *_provision_result(ids, failed))
-    _set_cluster_status(world, task["cluster"])
+    set_cluster_status(world, task["cluster"])
 
 
 async def _deploy_task(world: World, task: Document, ids: list[int]) -> None:
@@ -97,7 +75,7 @@ async def _deploy_task(world: World, task: Document, ids: list[int]) -> None:
         words = "Graph execution has been successfully completed."
         advice = "You can check deployment history for detailed information."
         world.notify("done", words + advice, cluster=task["cluster"])
-    _set_cluster_status(world, task["cluster"])
+    set_cluster_status(world, task["cluster"])
 
 
 async def _dry_run_task(world: World, task: Document) -> None:
@@ -122,8 +100,8 @@ async def _changes_task(world: World, task: Document) -> None:
     coming = [n["id"] for n in world.members(cluster["id"]) if pending(n)]
     messages = []
     if leaving:
-        messages.append(_deleted(leaving))
-        await _delete_nodes(world, leaving)
+        messages.append(removed(leaving))
+        await delete_nodes(world, leaving)
     failed: list[Document] = []
     if coming:
         _to_provisioning(world, coming)
@@ -135,7 +113,7 @@ async def _changes_task(world: World, task: Document) -> None:
         messages.append(message)
         if failed:
             end(world, task, "error", message)
-            _set_cluster_status(world, cluster["id"])
+            set_cluster_status(world, cluster["id"])
             return
         await world.clock.sleep(LINGER_S)
     ids = [node["id"] for node in world.members(cluster["id"])]
@@ -154,65 +132,13 @@ async def _finish_changes(
         child["progress"] = None
     end(world, task, "error" if broken else "ready", "\n".join([*messages, message]))
     cluster["changes"] = []
-    _set_cluster_status(world, cluster["id"])
-
-
-async def stop(world: World, task: Document) -> None:
-    """Send every node that is not ready back to bootstrap, whoever owns it."""
-    await world.clock.sleep(1)
-    tasks = of_cluster(world, task["cluster"])
-    for other in tasks:
-        job = _JOBS.get((id(world), other["id"]))
-        if job:
-            job.cancel()
-        if other["id"] != task["id"] and other["status"] in ("pending", "running"):
-            other.update(status="ready", progress=100, time_end=world.clock.text())
-        if other["id"] != task["id"]:
-            other["_deleted"] = True
-            world.store.save("task", other)
-    for node in world.members(task["cluster"]):
-        if node["status"] != "ready":
-            roles = node["roles"] + node["pending_roles"]
-            node.update(status="discover", progress=0, roles=[], pending_roles=roles)
-            node.update(pending_addition=True)
-            world.store.save("node", node)
-    provisioned = any(other["name"] == "provision" for other in tasks)
-    name = world.cluster(task["cluster"])["name"]
-    what = "Provisioning of environment" if provisioned else f"Deployment of environment '{name}'"
-    end(world, task, "ready", f"{what} was successfully stopped. ")
-    _set_cluster_status(world, task["cluster"])
+    set_cluster_status(world, cluster["id"])
 
 
 async def verify(world: World, task: Document) -> None:
     """Find nothing wrong with the networks."""
     await world.clock.sleep(2)
     end(world, task, "ready", None)
-
-
-async def delete(world: World, task: Document, ids: list[int]) -> None:
-    """Wipe nodes and forget them; the machines come back as new ones."""
-    await _delete_nodes(world, ids)
-    await world.clock.sleep(1)
-    end(world, task, "ready", _deleted(ids))
-    _set_cluster_status(world, task["cluster"])
-
-
-async def _delete_nodes(world: World, ids: list[int]) -> None:
-    gone = [node for node in map(lambda i: world.store.get("node", i), ids) if node]
-    for node in gone:
-        world.store.drop("node", node["id"])
-        world.spawn(_come_back(world, node))
-
-
-async def _come_back(world: World, node: Document) -> None:
-    if world.options.on_delete and is_machine(world, node):
-        if failed := await run_hook(world, world.options.on_delete, node):
-            world.notify("error", f"Node '{node['name']}' was not erased: {failed}")
-        return
-    await world.clock.sleep(RETURN_S)
-    kept = ("mac", "ip", "os_platform", "manufacturer", "platform_name", "meta")
-    back = register(world, {key: node[key] for key in kept})
-    world.store.save("node", back | {"progress": node["progress"]})
 
 
 def _to_provisioning(world: World, ids: list[int]) -> None:
@@ -329,19 +255,3 @@ def _hooks(world: World, command: str, ids: list[int]) -> asyncio.Task[dict[int,
 def _known(world: World, ids: list[int]) -> list[Document]:
     found = (world.store.get("node", number) for number in ids)
     return [node for node in found if node is not None]
-
-
-def _deleted(ids: list[int]) -> str:
-    return f"Successfully removed {len(ids)} node(s). No errors occurred"
-
-
-def _set_cluster_status(world: World, cluster_id: int) -> None:
-    cluster = world.store.get("cluster", cluster_id)
-    if cluster is None:
-        return
-    statuses = {node["status"] for node in world.members(cluster_id)}
-    if statuses <= {"discover"}:
-        cluster["status"] = "new"
-    else:
-        cluster["status"] = "operational" if statuses == {"ready"} else "partially_deployed"
-    world.store.save("cluster", cluster)

@@ -46,12 +46,23 @@ class World:
         self.tokens: set[str] = set()
         self.calls: list[dict[str, Any]] = []
         self._jobs: set[asyncio.Task[None]] = set()
+        self._by_task: dict[int, asyncio.Task[None]] = {}
 
-    def spawn(self, job: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, job: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Let a job run beside the requests."""
         task = asyncio.get_running_loop().create_task(job)
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
+        return task
+
+    def run(self, task_id: int, job: Coroutine[Any, Any, None]) -> None:
+        """Let the job of a task run, which `cancel` can end."""
+        self._by_task[task_id] = self.spawn(job)
+
+    def cancel(self, task_id: int) -> None:
+        """End the job of a task, if it runs."""
+        if job := self._by_task.pop(task_id, None):
+            job.cancel()
 
     async def stop(self) -> None:
         """End all jobs."""
