@@ -2,7 +2,7 @@
 
 GET  /HOST/boot.ipxe         what the network boot runs
 GET  /vmlinuz, /initrd.gz
-GET  /MAC/order              `wait` or `install HOSTNAME`
+GET  /MAC/order              `wait`, `install HOSTNAME` or `shutdown`
 GET  /MAC/disk.img[.sha1]    what the installer writes
 POST /MAC/report             `running SYSTEM`, `installed` or `failed WORDS`
 """

@@ -30,8 +30,6 @@ MODULES = (
     "net_failover",
     "virtio_net",
     "virtio_blk",
-    "evdev",
-    "button",
 )
 # Under load the kernel stops at its timer check; the rest saves time in an emulator.
 KERNEL_WORDS = "console=ttyS0 quiet panic=-1 no_timer_check mitigations=off nokaslr"

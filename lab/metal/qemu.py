@@ -33,6 +33,7 @@ class Life:
     """One start of QEMU, from the decision to boot until it is killed or ends."""
 
     local_boot: bool
+    shut_down: bool = False
     ended: threading.Event = field(default_factory=threading.Event)
     process: subprocess.Popen[bytes] | None = None
 
@@ -71,7 +72,9 @@ class Qemu(Machine):
         )
 
     def order(self) -> str:
-        """Return what the bootstrap image shall do."""
+        """Return what the system on the machine shall do."""
+        if self._life.shut_down:
+            return "shutdown"
         return "wait" if self._ordered is None else f"install {self._ordered}"
 
     def heard(self, words: str) -> None:
@@ -108,10 +111,8 @@ class Qemu(Machine):
             self.changed.notify_all()
 
     def _shut_down(self) -> None:
-        process = self._life.process
-        if process and process.stdin:
-            with contextlib.suppress(OSError):
-                _command(process, "system_powerdown")
+        """Ask the system when it next asks for orders; the source's never does."""
+        self._life.shut_down = True
 
     def _install(self, order: Mapping[str, object]) -> None:
         with self.changed:
@@ -132,8 +133,14 @@ class Qemu(Machine):
         with self.changed:
             if life.ended.is_set():
                 return
-            seen = self.console.stat().st_size if self.console.exists() else 0
-            process = self._spawn(order)
+            try:
+                self._home.mkdir(parents=True, exist_ok=True)
+                self.console.touch()
+                seen = self.console.stat().st_size
+                process = self._spawn(order)
+            except OSError as error:
+                self.power_off(f"QEMU did not start: {error}")
+                return
             life.process = process
         threading.Thread(target=self._watch_console, args=(life, seen), daemon=True).start()
         reason = _follow(process)
@@ -189,16 +196,13 @@ class Qemu(Machine):
 def _follow(process: subprocess.Popen[bytes]) -> str:
     """Read QEMU's events until it ends; return why it did."""
     assert process.stdout is not None
-    _command(process, "qmp_capabilities")
+    assert process.stdin is not None
+    with contextlib.suppress(OSError):
+        process.stdin.write(b'{"execute": "qmp_capabilities"}\n')
+        process.stdin.flush()
     reason = ""
     for line in process.stdout:
         event = json.loads(line)
         if event.get("event") == "SHUTDOWN":
             reason = event["data"]["reason"]
     return reason or f"QEMU's exit code {process.wait()}"
-
-
-def _command(process: subprocess.Popen[bytes], name: str) -> None:
-    assert process.stdin is not None
-    process.stdin.write(json.dumps({"execute": name}).encode() + b"\n")
-    process.stdin.flush()
