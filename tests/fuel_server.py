@@ -56,6 +56,13 @@ class FuelServer:
         """Return the requests so far: method and path."""
         return [call["call"] for call in list(self.world.calls)]
 
+    def queries(self) -> list[str]:
+        """Return the requests so far with what is after the question mark."""
+        calls = list(self.world.calls)
+        return [
+            f"{c['call']}?{c['query']}" if c["query"] is not None else c["call"] for c in calls
+        ]
+
     def register(self, number: int = 77, **changes: Any) -> int:
         """Let a machine boot into bootstrap; return its node's id."""
         body = machine(f"host{number}", number) | {"ip": "10.20.0.240"} | changes
@@ -78,12 +85,14 @@ class FuelServer:
 
 
 @contextlib.contextmanager
-def serving(speed: float = SPEED, **options: Any) -> Iterator[FuelServer]:
-    """Serve a new stand-in until the end of the block."""
+def serving(
+    speed: float = SPEED, store: Store | None = None, **options: Any
+) -> Iterator[FuelServer]:
+    """Serve a new stand-in, or one kept in *store*, until the end of the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    world = World(Store(), Clock(speed), Options(password=PASSWORD, **options))
+    world = World(store or Store(), Clock(speed), Options(password=PASSWORD, **options))
     seed(world, lab=True, source_hosts={})
     config = uvicorn.Config(
         make_app(world), host="127.0.0.1", port=port, log_level="error", access_log=False

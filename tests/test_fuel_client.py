@@ -143,6 +143,17 @@ def test_a_host_that_registers_is_waited_for(server: FuelServer, client: FuelCli
     assert (node.status, node.online) == ("discover", True)
 
 
+def test_a_host_that_is_not_there_yet_is_looked_for_among_the_free(
+    server: FuelServer, client: FuelClient
+) -> None:
+    """All nodes are long; once it is found, only its own node is read."""
+    with pytest.raises(WaitFailed):
+        wait_registered(client, ["52:54:00:f0:4d:00"], 0.8)
+    assert "GET /api/nodes/" in server.calls()
+    queries = [call for call in server.queries() if call.startswith("GET /api/nodes/")]
+    assert queries.count("GET /api/nodes/?cluster_id=") > queries.count("GET /api/nodes/")
+
+
 def test_a_known_host_that_boots_again_keeps_its_node(
     server: FuelServer, client: FuelClient
 ) -> None:

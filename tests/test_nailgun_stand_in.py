@@ -92,8 +92,18 @@ def test_a_silent_agent_goes_offline_and_comes_back() -> None:
     assert any("is back online" in words for words in told)
 
 
+def test_a_job_under_way_is_begun_again(tmp_path: Path) -> None:
+    """A restart of the lab's Fuel leaves no task running for ever."""
+    path = tmp_path / "nailgun.sqlite"
+    with serving(speed=1, store=Store(path)) as server, server.client() as client:
+        task = client.deploy(ENVIRONMENT, [MODEL])
+    with serving(store=Store(path)) as server, server.client() as client:
+        assert wait_task(client, task.id, LONG_S).status == "ready"
+        assert not client.running(ENVIRONMENT)
+
+
 def test_what_it_knows_outlives_it(tmp_path: Path) -> None:
-    """Nodes and ids are in the file; a job under way is begun again."""
+    """Nodes and ids are in the file, and no id comes twice."""
     path = tmp_path / "nailgun.sqlite"
     world = World(Store(path), Clock(), Options())
     seed(world, lab=True, source_hosts={"cmp1": machine("cmp1", 33)})

@@ -5,6 +5,7 @@ import contextlib
 import inspect
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -124,7 +125,8 @@ async def _answer(world: World, request: Request) -> Response:
     if path.startswith("/_lab/"):
         call.body = json.loads(await request.body() or b"null")
         return await _dispatch(world, CONTROL, method, path.removeprefix("/_lab"), call)
-    world.calls.append({"at": world.clock.now(), "call": f"{method} {request.url.path}"})
+    seen = {"at": time.time(), "call": f"{method} {request.url.path}"}
+    world.calls.append(seen | {"query": request.url.query or None})
     fault = world.faults.take_answer(f"{method} {request.url.path}")
     if fault:
         await asyncio.sleep(fault.delay_s)
