@@ -9,6 +9,7 @@ Our exception hierarchy:
   - ExtractionFailed        tables of the inventory could not be read
   - TableMissing            an inventory lacks a table that is needed
   - Refused                 a check said no before anything was changed; exit code 3
+  - PlanDrifted             what a plan rests on is no longer so; exit code 3
   - Conflict                the target holds something else under the same name
   - CopyFailed              bytes did not arrive, or arrived changed
   - Unverified              a copy differs from its source
@@ -207,6 +208,35 @@ class Refused(PumphouseError):
 
     def __str__(self) -> str:
         return f"{self.what} was refused and nothing was changed: {' '.join(self.reasons)}"
+
+
+class PlanDrifted(PumphouseError):
+    """
+    What a plan rests on is no longer so. Nothing was changed.
+
+    Attributes:
+        plan: Where the plan is.
+
+        differences: Sentences, at least one.
+
+        renewed: Where the plan is as it would be made now.
+    """
+
+    exit_code = 3
+
+    def __init__(self, plan: str, differences: Sequence[str], renewed: str) -> None:
+        super().__init__(plan, list(differences), renewed)
+        self.plan = plan
+        self.differences = list(differences)
+        self.renewed = renewed
+
+    def __str__(self) -> str:
+        found = "".join(f"\n  • {sentence}" for sentence in self.differences)
+        return (
+            f"The plan {self.plan} rests on what is no longer so, and nothing was changed. "
+            f"{len(self.differences)} difference(s):{found}\n"
+            f"What it would be now is in {self.renewed}; read that, and migrate by it."
+        )
 
 
 class Conflict(PumphouseError):
@@ -552,7 +582,8 @@ class MoveFailed(PumphouseError):
         self.state = state
 
     def __str__(self) -> str:
-        return f"Server {self.server} did not move ({self.way}): {self.reason} {self.state}"
+        reason = f"{self.reason.rstrip('.')}."
+        return f"Server {self.server} did not move ({self.way}): {reason} {self.state}"
 
 
 class EvacuationIncomplete(PumphouseError):
