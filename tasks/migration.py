@@ -35,6 +35,8 @@ READ = (
     "domains", "projects", "users", "roles", "assignments", "quotas", "flavors", "keypairs",
     "servers", "hypervisors", "images", "networks", "subnets", "routers", "ports",
     "floating_ips", "security_groups", "security_group_rules", "volume_types", "volumes",
+    "application_credentials", "availability_zones", "compute_services", "rbac_policies",
+    "server_groups", "snapshots", "volume_services",
 )  # fmt: skip
 """The tables that a migration looks at."""
 

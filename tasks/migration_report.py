@@ -9,28 +9,59 @@ from prefect.artifacts import (
     create_markdown_artifact,
     create_table_artifact,
 )
+from pydantic import BaseModel, ConfigDict
 
-from pumphouse import ledger
+from pumphouse import ledger, plan_files, plan_texts
 from pumphouse.ledger import Entry
 from pumphouse.plan import Plan
+from pumphouse.plan_files import Header
 from pumphouse.reports import migration
+from pumphouse.reports import plan as plan_report
 from pumphouse.tasks.storage import Folder
+
+READABLE = 20_000
+"""Rows up to which a plan is written as YAML too: more takes longer than making it."""
 
 SHOWN = 1000
 """Rows that an artifact has at most: the UI shows all of them on one page."""
 
 
-def publish_plan(site: str, folder: Folder, intended: Plan) -> str:
-    """Store the plan and show it; return where it is."""
-    table = intended.table()
-    location = _store(folder, "plan.parquet", table)
+class Published(BaseModel):
+    """Where a plan is: as a file to give to a migration, and as a page."""
+
+    model_config = ConfigDict(frozen=True)
+
+    plan: str
+    report: str
+
+
+def publish_plan(
+    folder: Folder,
+    intended: Plan,
+    header: Header,
+    address: Callable[[str], str],
+    changed: Sequence[str] = (),
+) -> Published:
+    """Store the plan, as Parquet and, if a person can read so much, YAML; show it."""
+    site, file = header.site, plan_files.sealed(intended, header)
+    location = folder.write("plan.parquet", plan_texts.to_parquet(file))
+    if len(file.rows) <= READABLE:
+        location = folder.write("plan.yaml", plan_texts.to_yaml(file).encode())
+    selection = [*header.include, *(f"without {text}" for text in header.exclude)]
+    page = plan_report.html(f"Plan at {site}", intended, selection, changed)
+    report = folder.write("plan.html", page.encode())
     columns = ["stage", "kind", "name", "project", "action", "mover", "reason", "losses"]
     create_table_artifact(
-        _records(table[columns]),
+        _records(intended.table()[columns]),
         key=f"{site}-plan",
         description=f"Plan of the migration; all its columns are in {location}",
     )
-    return location
+    url = address(report)
+    create_link_artifact(url, link_text=report, key=f"{site}-plan-report")
+    create_markdown_artifact(
+        plan_report.markdown(intended, report, url, selection), key=f"{site}-plan-summary"
+    )
+    return Published(plan=location, report=report)
 
 
 def publish_ledger(

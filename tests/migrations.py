@@ -12,11 +12,11 @@ import requests
 from pumphouse.blocks.cloud import OpenStackCloud
 from pumphouse.blocks.site import Site
 from pumphouse.bodies import Ids
-from pumphouse.closure import closure
 from pumphouse.estate import Estate
 from pumphouse.ledger import failures
 from pumphouse.models import Mover, Role
-from pumphouse.plan import DONE, Item, Plan, plan
+from pumphouse.plan import DONE, Item, Plan
+from pumphouse.planning import Wishes, plan
 from pumphouse.selection import Selection, chosen
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import do_batch
@@ -78,7 +78,8 @@ def prepare(
     source = stack.enter_context(Api(pair.source, "source"))
     target = stack.enter_context(Api(pair.target, "target"))
     here, there = estates(pair, storage)
-    intended = plan(closure(here, chosen(Selection(servers=(server,)), here)), here, there, mover)
+    what = chosen(Selection(include=(server,)), here)
+    intended = plan(what, here, there, Wishes(mover=mover))
     assert intended.obstacles == []
     ids = {kind: dict(of) for kind, of in intended.ids.items()}
     for kind in ORDER:

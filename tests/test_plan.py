@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from pumphouse.closure import KINDS, closure
+from pumphouse.closure import KINDS
+from pumphouse.fingerprints import fingerprint
 from pumphouse.models import SOURCE_ID, Action, Mover
-from pumphouse.plan import Item, Plan, fingerprint, plan
+from pumphouse.plan import Item, Plan
+from pumphouse.planning import Wishes, plan
 from pumphouse.selection import Chosen
 from tests.tenants import Rows, estate, source, target
 
@@ -20,7 +22,7 @@ def planned(
     mover: Mover = Mover.IMAGE,
 ) -> Plan:
     here = estate(src or source())
-    return plan(closure(here, what), here, estate(dst or target()), mover)
+    return plan(what, here, estate(dst or target()), Wishes(mover=mover))
 
 
 def item(of: Plan, kind: str, source_id: str) -> Item:
@@ -274,8 +276,8 @@ def test_more_losses() -> None:
 def test_the_fingerprint_rests_on_content_only() -> None:
     """A changed size changes it; a changed power state does not."""
     row = {"id": "x", "size_gib": 1, "status": "a"}
-    assert fingerprint(row, None) == fingerprint({**row, "status": "b"}, None)
-    assert fingerprint(row, None) != fingerprint({**row, "size_gib": 2}, None)
+    assert fingerprint("volumes", row) == fingerprint("volumes", {**row, "status": "b"})
+    assert fingerprint("volumes", row) != fingerprint("volumes", {**row, "size_gib": 2})
 
 
 def test_ids_known_before_are_those_of_the_target() -> None:

@@ -1,14 +1,12 @@
 """What stands in the way of a server, what it loses, and where a copy differs: sentences."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pumphouse.comparison import MIGRATED_TO, differences
+from pumphouse.fingerprints import OWN
 from pumphouse.models import SOURCE_ID, Mover
 from pumphouse.tables import Row
-
-OWN = "pumphouse:"
-"""What all our metadata keys and tags start with."""
 
 WAS = "pumphouse:was"
 STATE = "pumphouse:state"
@@ -87,10 +85,10 @@ def losses(server: Row, mover: Mover) -> list[str]:
         found.append(f"The contents of its ephemeral disk ({server['ephemeral_gib']} GiB).")
     if server["swap_mib"]:
         found.append("The contents of its swap disk.")
-    if server["pinned_availability_zone"]:
+    if server["pinned_availability_zone"] and not server.get("target_zone"):
         zone = server["pinned_availability_zone"]
         found.append(f"Its availability zone {zone}: the target's scheduler chooses.")
-    if server["server_group_ids"]:
+    if server["server_group_ids"] and not server.get("target_group_id"):
         found.append("Its server group: affinity is not kept.")
     if any(p["binding_profile"] for p in server["ports"]):
         found.append("The binding profile of a port.")
@@ -140,24 +138,6 @@ def migrated(server: Row) -> str | None:
     return str(value) if value else None
 
 
-def needs(servers: Iterable[Row], volumes: Iterable[Row]) -> dict[tuple[str, str], int]:
-    """Return what *servers* and *volumes* will count against quotas, by service and resource."""
-    total: dict[tuple[str, str], int] = {}
-
-    def add(service: str, resource: str, amount: int) -> None:
-        total[service, resource] = total.get((service, resource), 0) + amount
-
-    for server in servers:
-        add("compute", "instances", 1)
-        add("compute", "cores", server["vcpus"] or 0)
-        add("compute", "ram", server["ram_mib"] or 0)
-        add("network", "port", len(server["ports"]))
-    for volume in volumes:
-        add("volume", "volumes", 1)
-        add("volume", "gigabytes", volume["size_gib"] or 0)
-    return total
-
-
 def quota_problems(
     needed: Mapping[tuple[str, str], int],
     limits: Mapping[tuple[str, str], int],
@@ -173,24 +153,3 @@ def quota_problems(
                 f"more are needed; raise it to {taken + amount}."
             )
     return found
-
-
-def no_room(server: Row, hypervisors: Iterable[Row]) -> list[str]:
-    """Return a sentence if no host of the target has room for *server*; nothing known is room."""
-    hosts = list(hypervisors)
-    if not hosts or any(_fits(server, host) for host in hosts):
-        return []
-    return [
-        f"No enabled host of the target has {server['vcpus']} vCPUs and {server['ram_mib']} MiB "
-        "free; add a host or free one."
-    ]
-
-
-def _fits(server: Row, host: Row) -> bool:
-    if host["status"] != "enabled" or host["state"] != "up":
-        return False
-    if host["ram_allocatable_mib"] is None or host["vcpus_allocatable"] is None:
-        return True
-    vcpus = host["vcpus_allocatable"] - (host["vcpus_used"] or 0)
-    ram = host["ram_allocatable_mib"] - (host["ram_used_mib"] or 0)
-    return bool(vcpus >= (server["vcpus"] or 0) and ram >= (server["ram_mib"] or 0))

@@ -1,11 +1,15 @@
 """Everything that chosen projects and servers depend on, as rows of the source's tables."""
 
+from collections import deque
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pumphouse.estate import Estate
-from pumphouse.selection import Chosen
 from pumphouse.tables import Row
+
+if TYPE_CHECKING:
+    # The words of a selection are the kinds of a closure: at run time it imports this module.
+    from pumphouse.selection import Chosen
 
 KINDS = (
     "domains",
@@ -35,7 +39,7 @@ Rows = dict[str, list[Row]]
 """Rows by kind; a kind without rows is an empty list."""
 
 
-def closure(estate: Estate, what: Chosen) -> Rows:
+def closure(estate: Estate, what: "Chosen") -> Rows:
     """
     Return the rows that *what* needs, by kind in the order of `KINDS`.
 
@@ -46,22 +50,42 @@ def closure(estate: Estate, what: Chosen) -> Rows:
     servers = _pick(estate, "servers", what.server_ids)
     whole = set(what.project_ids)
     homes = whole | {row["project_id"] for row in servers}
+
+    def alone(kind: str) -> list[Row]:
+        return _pick(estate, kind, what.others.get(kind, ()))
+
+    def kept(kind: str, rows: Iterable[Row]) -> list[Row]:
+        away = what.left_out.get(kind, frozenset())
+        return [row for row in _by_id(rows) if row["id"] not in away]
+
     found: Rows = {kind: [] for kind in KINDS}
-    found["volumes"] = _volumes(estate, what.server_ids, whole)
-    found["ports"] = [p for i in what.server_ids for p in estate.where("ports", "device_id", i)]
+    found["volumes"] = kept("volumes", _volumes(estate, what.server_ids, whole) + alone("volumes"))
+    ports = [p for i in what.server_ids for p in estate.where("ports", "device_id", i)]
+    found["ports"] = _by_id(ports + alone("ports"))
     found["servers"] = [_server(estate, row) for row in servers]
-    found["flavors"] = _flavors(estate, servers, homes)
-    found["images"] = _images(estate, servers, whole)
-    found["volume_types"] = [
-        row
-        for name in _unique(row["volume_type"] for row in found["volumes"])
-        for row in estate.where("volume_types", "name", name)
+    found["flavors"] = _flavors(estate, servers, homes, _every(estate, "flavors", what))
+    found["images"] = kept("images", _images(estate, servers, whole) + alone("images"))
+    types = {row["volume_type"] for row in found["volumes"]}
+    used = [
+        r for name in sorted(types - {None}) for r in estate.where("volume_types", "name", name)
     ]
-    found["floating_ips"] = _floating_ips(estate, found["ports"], whole)
-    _add_networks(estate, found, whole, homes)
-    found["security_groups"] = _security_groups(estate, found["ports"], whole)
-    _add_identity(estate, found, homes)
+    found["volume_types"] = _by_id(used + _every(estate, "volume_types", what))
+    floating = _floating_ips(estate, found["ports"], whole) + alone("floating_ips")
+    found["floating_ips"] = kept("floating_ips", floating)
+    _add_networks(estate, found, whole, homes, what)
+    found["networks"] = kept("networks", found["networks"])
+    found["routers"] = kept("routers", found["routers"])
+    groups = [row["id"] for row in alone("security_groups")]
+    found["security_groups"] = _security_groups(estate, found["ports"], whole, groups)
+    _add_identity(estate, found, homes, what)
     return found
+
+
+def _every(estate: Estate, kind: str, what: "Chosen") -> list[Row]:
+    """Return what was chosen of *kind* by itself: all of it when everything was asked for."""
+    if what.is_everything:
+        return estate.rows(kind)
+    return _pick(estate, kind, what.others.get(kind, ()))
 
 
 def _pick(estate: Estate, kind: str, ids: Iterable[str | None]) -> list[Row]:
@@ -108,15 +132,20 @@ def _server(estate: Estate, row: Row) -> Row:
     }
 
 
-def _flavors(estate: Estate, servers: list[Row], homes: set[str]) -> list[Row]:
-    found: dict[str, Row] = {}
+def _flavors(estate: Estate, servers: list[Row], homes: set[str], alone: list[Row]) -> list[Row]:
+    rows: dict[str, Row] = {}
     for server in servers:
         name = server["flavor_name"]
-        known = estate.where("flavors", "name", name)
-        row = known[0] if known else _embedded(server)
+        if name not in rows:
+            known = estate.where("flavors", "name", name)
+            rows[name] = known[0] if known else _embedded(server)
+    for row in alone:
+        rows.setdefault(row["name"], row)
+    found: dict[str, Row] = {}
+    for name, row in rows.items():
         # Other projects' access comes with those projects.
         access = [p for p in row["access_project_ids"] or [] if p in homes]
-        found.setdefault(name, {**row, "access_project_ids": access})
+        found[name] = {**row, "access_project_ids": access}
     return list(found.values())
 
 
@@ -154,10 +183,18 @@ def _floating_ips(estate: Estate, ports: list[Row], whole: set[str]) -> list[Row
     return _by_id(used + spare)
 
 
-def _add_networks(estate: Estate, found: Rows, whole: set[str], homes: set[str]) -> None:
+def _add_networks(
+    estate: Estate, found: Rows, whole: set[str], homes: set[str], what: "Chosen"
+) -> None:
     """Add networks, their subnets, and the routers that the projects have on them."""
+    alone = set(what.others.get("routers", ()))
+    lone = [
+        port["network_id"] for id_ in alone for port in estate.where("ports", "device_id", id_)
+    ]
+    lone += [row["network_id"] for row in _pick(estate, "subnets", what.others.get("subnets", ()))]
     networks = _by_id(
         _pick(estate, "networks", [port["network_id"] for port in found["ports"]])
+        + _pick(estate, "networks", [*what.others.get("networks", ()), *lone])
         + _owned(estate, "networks", whole)
         + _pick(estate, "networks", [f["floating_network_id"] for f in found["floating_ips"]])
     )
@@ -170,7 +207,8 @@ def _add_networks(estate: Estate, found: Rows, whole: set[str], homes: set[str])
             and "interface" in port["device_owner"]
         ]
         shared = [port for port in interfaces if port["network_id"] in joined]
-        if router["project_id"] in whole or (router["project_id"] in homes and shared):
+        is_ours = router["project_id"] in whole or router["id"] in alone
+        if is_ours or (router["project_id"] in homes and shared):
             found["routers"].append({**router, "interfaces": shared})
     gateways = [(row["external_gateway"] or {}).get("network_id") for row in found["routers"]]
     found["networks"] = _by_id(networks + _pick(estate, "networks", gateways))
@@ -181,15 +219,17 @@ def _add_networks(estate: Estate, found: Rows, whole: set[str], homes: set[str])
     ]
 
 
-def _security_groups(estate: Estate, ports: list[Row], whole: set[str]) -> list[Row]:
+def _security_groups(
+    estate: Estate, ports: list[Row], whole: set[str], alone: list[str]
+) -> list[Row]:
     """Return the groups of *ports* and, again and again, the groups that their rules name."""
-    left = [id_ for port in ports for id_ in port["security_group_ids"] or []]
-    left += [row["id"] for row in _owned(estate, "security_groups", whole)]
+    left = deque(dict.fromkeys(g for port in ports for g in port["security_group_ids"] or []))
+    left += [*alone, *(row["id"] for row in _owned(estate, "security_groups", whole))]
     found: dict[str, Row] = {}
     while left:
-        id_ = left.pop(0)
-        row = estate.get("security_groups", id_)
-        if id_ in found or row is None:
+        id_ = left.popleft()
+        row = None if id_ in found else estate.get("security_groups", id_)
+        if row is None:
             continue
         rules = estate.where("security_group_rules", "security_group_id", id_)
         found[id_] = {**row, "rules": rules}
@@ -197,7 +237,7 @@ def _security_groups(estate: Estate, ports: list[Row], whole: set[str]) -> list[
     return list(found.values())
 
 
-def _add_identity(estate: Estate, found: Rows, homes: set[str]) -> None:
+def _add_identity(estate: Estate, found: Rows, homes: set[str], what: "Chosen") -> None:
     """Add the projects that own anything found; users, roles and quotas of *homes* only."""
     owners = [
         row.get("project_id") or row.get("owner_id") for rows in found.values() for row in rows
@@ -210,16 +250,20 @@ def _add_identity(estate: Estate, found: Rows, homes: set[str]) -> None:
     ]
     people = [row["user_id"] for row in found["servers"] + found["volumes"]]
     people += [row["user_id"] for row in found["assignments"]]
-    found["users"] = _pick(estate, "users", people)
-    found["roles"] = _pick(estate, "roles", [row["role_id"] for row in found["assignments"]])
+    found["users"] = _by_id(_pick(estate, "users", people) + _every(estate, "users", what))
+    roles = _pick(estate, "roles", [row["role_id"] for row in found["assignments"]])
+    found["roles"] = _by_id(roles + _every(estate, "roles", what))
+    keyed = [row["user_id"] for row in found["servers"]]
+    keyed += [row["id"] for row in _every(estate, "users", what)]
     found["keypairs"] = [
         {**row, "id": f"{row['user_id']}:{row['name']}"}
-        for user in _unique(row["user_id"] for row in found["servers"])
+        for user in _unique(keyed)
         for row in estate.where("keypairs", "user_id", user)
     ]
     found["quotas"] = _quotas(estate, homes)
     domains = [row["domain_id"] for row in found["projects"] + found["users"]]
-    found["domains"] = _pick(estate, "domains", domains)
+    named = _every(estate, "domains", what)
+    found["domains"] = _by_id(_pick(estate, "domains", domains) + named)
 
 
 def _quotas(estate: Estate, homes: set[str]) -> list[Row]:

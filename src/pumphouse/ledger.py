@@ -26,6 +26,10 @@ class Entry(BaseModel):
     Attributes:
         downtime_s: From the stop of the source server to the verified copy.
 
+        size_bytes: Of its disks as the plan has them; *bytes* are those that were sent.
+
+        predicted_s: The downtime that the plan foretold.
+
         checksum: ``algorithm:value`` of the bytes, equal on both ends.
 
         request_ids: Of the calls that changed something.
@@ -43,6 +47,9 @@ class Entry(BaseModel):
     started_at: datetime | None = None
     seconds: float = 0
     bytes: int = 0
+    size_bytes: int = 0
+    mover: str = ""
+    predicted_s: float | None = None
     downtime_s: float | None = None
     checksum: str = ""
     request_ids: tuple[str, ...] = ()
@@ -65,6 +72,9 @@ def entry(item: Item, status: Status, message: str = "", target_id: str | None =
         target_id=target_id or item.target_id,
         name=item.name,
         project=item.project,
+        size_bytes=item.size_bytes,
+        mover=item.mover.value if item.mover else "",
+        predicted_s=item.downtime_estimate_s or None,
         action=item.action.value,
         status=status,
         message=message,
@@ -78,9 +88,10 @@ def table(entries: Iterable[Entry]) -> pd.DataFrame:
     ]
     frame = pd.DataFrame(records, columns=list(COLUMNS))
     frame["started_at"] = pd.to_datetime(frame["started_at"], utc=True, format="ISO8601")
-    for name in ("seconds", "downtime_s"):
+    for name in ("seconds", "downtime_s", "predicted_s"):
         frame[name] = frame[name].astype("Float64")
-    frame["bytes"] = frame["bytes"].astype("Int64")
+    for name in ("bytes", "size_bytes"):
+        frame[name] = frame[name].astype("Int64")
     return frame
 
 

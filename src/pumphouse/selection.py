@@ -1,42 +1,64 @@
-"""Which projects and servers an operator chose."""
+"""What an operator chose: projects, servers, and single things of other kinds."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from pumphouse.criteria import EVERYTHING, Found, found, parsed
 from pumphouse.errors import ConfigError
 from pumphouse.estate import Estate
-from pumphouse.tables import Row
-
-SHOWN = 12
-"""How many names an error lists before it says how many more there are."""
 
 
 class Selection(BaseModel):
     """
     What to migrate: everything that any criterion names, without what `exclude` names.
 
-    A project brings all it owns, also what no server uses; the other criteria bring servers
-    and what these depend on.
+    A project brings all it owns, also what no server uses; servers bring what they depend on.
+    Each criterion is a text, as `pumphouse.criteria` has them.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    projects: tuple[str, ...] = ()
-    hosts: tuple[str, ...] = ()
-    servers: tuple[str, ...] = ()
-    matched: tuple[str, ...] = ()
-    """Ids of servers that a query expression found."""
+    include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
 
 class Chosen(BaseModel):
-    """The ids that a selection means, in table order."""
+    """
+    The ids that a selection means, in table order.
+
+    Attributes:
+        others: By kind, things that were chosen by themselves.
+
+        left_out: By kind, what must not come along although a chosen project owns it.
+
+        is_everything: Whether the whole cloud was asked for.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     project_ids: tuple[str, ...]
     server_ids: tuple[str, ...]
+    others: dict[str, tuple[str, ...]] = {}
+    left_out: dict[str, frozenset[str]] = {}
+    is_everything: bool = False
+
+
+def written(
+    criteria: Sequence[str],
+    projects: Sequence[str] = (),
+    hosts: Sequence[str] = (),
+    servers: Sequence[str] = (),
+    query: str = "",
+) -> tuple[str, ...]:
+    """Return the criteria of the options of a command or flow, as texts."""
+    return (
+        *criteria,
+        *(f"project:{name}" for name in projects),
+        *(f"host:{name}" for name in hosts),
+        *(f"server:{name}" for name in servers),
+        *([f"servers[{query.strip()}]"] if query.strip() else []),
+    )
 
 
 def chosen(selection: Selection, estate: Estate) -> Chosen:
@@ -44,53 +66,58 @@ def chosen(selection: Selection, estate: Estate) -> Chosen:
     Return what *selection* means in *estate*.
 
     Raises:
-        ConfigError: A name is unknown or has several bearers, or nothing is selected; every
-            such name at once, with what exists.
+        ConfigError: A name is unknown or has several bearers, a criterion is none, or nothing
+            is selected; every such mistake at once, with what exists.
     """
     problems: list[str] = []
-    projects = _find("project", selection.projects, estate.rows("projects"), problems)
-    servers = _find("server", selection.servers, estate.rows("servers"), problems)
-    out = _find("server", selection.exclude, estate.rows("servers"), problems)
-    hosts = sorted({row["host"] for row in estate.rows("servers") if row["host"]})
-    hosts += [r["host"] for r in estate.rows("hypervisors") if r["host"] not in hosts]
-    problems += [
-        f"No host {host!r}; there are {_some(hosts)}."
-        for host in selection.hosts
-        if host not in hosts
-    ]
+    taken = _found(selection.include, estate, problems)
+    out = _found(selection.exclude, estate, problems)
     if problems:
         raise ConfigError("selection", problems)
-    named = {row["id"] for row in servers} | set(selection.matched)
-    owned = {row["id"] for row in projects}
-    excluded = {row["id"] for row in out}
-    ids = tuple(
+    ids, away = _by_kind(taken), _by_kind(out)
+    projects = ids.pop("projects", set()) - away.get("projects", set())
+    away["servers"] = away.get("servers", set()) | {
+        row["id"]
+        for project in away.get("projects", ())
+        for row in estate.where("servers", "project_id", project)
+    }
+    named = ids.pop("servers", set())
+    servers = tuple(
         row["id"]
         for row in estate.rows("servers")
-        if row["id"] not in excluded
-        and (row["id"] in named or row["project_id"] in owned or row["host"] in selection.hosts)
+        if row["id"] not in away["servers"]
+        and (row["id"] in named or row["project_id"] in projects)
     )
-    if not ids and not owned:
-        raise ConfigError("selection", ["It selects nothing; name projects, hosts or servers."])
-    return Chosen(project_ids=tuple(row["id"] for row in projects), server_ids=ids)
+    others = {
+        kind: tuple(r["id"] for r in estate.rows(kind) if r["id"] in of - away.get(kind, set()))
+        for kind, of in ids.items()
+    }
+    if not (servers or projects or any(others.values())):
+        raise ConfigError(
+            "selection",
+            [f"It selects nothing; name projects, hosts or servers, or say {EVERYTHING}."],
+        )
+    return Chosen(
+        project_ids=tuple(r["id"] for r in estate.rows("projects") if r["id"] in projects),
+        server_ids=servers,
+        others={kind: of for kind, of in others.items() if of},
+        left_out={kind: frozenset(of) for kind, of in away.items() if of},
+        is_everything=EVERYTHING in (text.strip() for text in selection.include),
+    )
 
 
-def _find(what: str, wanted: Iterable[str], there: list[Row], problems: list[str]) -> list[Row]:
-    """Return the row that each of *wanted* means, by id, else by name."""
-    found: list[Row] = []
-    for name in wanted:
-        rows = [r for r in there if r["id"] == name] or [r for r in there if r["name"] == name]
-        if not rows:
-            problems.append(
-                f"No {what} {name!r}; there are {_some(sorted({r['name'] for r in there}))}."
-            )
-        elif len(rows) > 1:
-            ids = ", ".join(r["id"] for r in rows)
-            problems.append(f"{len(rows)} {what}s are named {name!r}; give the id of one: {ids}.")
-        else:
-            found.append(rows[0])
-    return found
+def _found(texts: Sequence[str], estate: Estate, problems: list[str]) -> Found:
+    every: Found = []
+    for text in texts:
+        try:
+            every += found(parsed(text), estate, problems)
+        except ConfigError as error:
+            problems += [f"{error.origin}: {problem}" for problem in error.problems]
+    return every
 
 
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return (", ".join(names[:SHOWN]) or "none") + more
+def _by_kind(things: Found) -> dict[str, set[str]]:
+    kinds: dict[str, set[str]] = {}
+    for kind, id_ in things:
+        kinds.setdefault(kind, set()).add(id_)
+    return kinds

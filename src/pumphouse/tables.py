@@ -1,7 +1,7 @@
 """Make, check and read the tables of `pumphouse.schemas`."""
 
 import json
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd

@@ -1,0 +1,92 @@
+"""What a plan counts against the quotas of the target's projects, and whether that fits."""
+
+from collections.abc import Iterator
+
+from pumphouse.checks import quota_problems
+from pumphouse.drafts import Draft, project_there
+from pumphouse.estate import Estate
+from pumphouse.models import Action
+from pumphouse.plan import Cost
+
+Key = tuple[str, str]
+"""Service and resource, as the table quotas has them."""
+
+Numbers = dict[Key, int]
+
+
+def quotas(every: list[Draft], source: Estate, target: Estate) -> list[Cost]:
+    """Return what each project needs of its quotas; block the quotas that are too small."""
+    needed = _needed(every)
+    limits = {d.project: _limits(d, source, target) for d in every if d.kind == "quotas"}
+    for draft in every:
+        if draft.kind == "quotas" and draft.match.action in (Action.CREATE, Action.UPDATE):
+            mine = {(draft.row["service"], k): v for k, v in draft.row["limits"].items()}
+            limits[draft.project][0].update(mine)
+    costs = []
+    for project, (limit, used) in limits.items():
+        costs += list(_costs(project, needed.get(project, {}), limit, used))
+    for draft in every:
+        if draft.kind == "quotas" and not draft.merged_into:
+            limit, used = limits[draft.project]
+            service = draft.row["service"]
+            of_all = needed.get(draft.project, {})
+            mine = {key: value for key, value in of_all.items() if key[0] == service}
+            draft.problems += quota_problems(mine, limit, used)
+    return costs
+
+
+def _limits(draft: Draft, source: Estate, target: Estate) -> tuple[Numbers, Numbers]:
+    there = project_there(draft.row["project_id"], source, target)
+    rows = target.where("quotas", "project_id", there["id"]) if there else []
+    limits = {(q["service"], q["resource"]): q["limit"] for q in rows}
+    used = {(q["service"], q["resource"]): q["used"] or 0 for q in rows}
+    return limits, used
+
+
+def _costs(project: str, needed: Numbers, limits: Numbers, used: Numbers) -> Iterator[Cost]:
+    for key, amount in sorted(needed.items()):
+        limit = limits.get(key, -1)
+        free = None if limit is None or limit < 0 else limit - used.get(key, 0)
+        yield Cost(scope=project, resource=" ".join(key), needed=amount, free=free)
+
+
+def _needed(every: list[Draft]) -> dict[str, Numbers]:
+    total: dict[str, Numbers] = {}
+    for draft in every:
+        if not draft.is_moved or (draft.match.target_id and draft.kind != "servers"):
+            continue
+        numbers = total.setdefault(draft.project, {})
+        for service, resource, amount in _counted(draft):
+            numbers[service, resource] = numbers.get((service, resource), 0) + amount
+    return total
+
+
+NETWORK = {
+    "networks": "network",
+    "subnets": "subnet",
+    "routers": "router",
+    "ports": "port",
+    "floating_ips": "floatingip",
+    "security_groups": "security_group",
+}
+
+
+def _counted(draft: Draft) -> Iterator[tuple[str, str, int]]:
+    row = draft.row
+    if draft.kind == "servers" and not draft.match.target_id:
+        yield "compute", "instances", 1
+        yield "compute", "cores", row["vcpus"] or 0
+        yield "compute", "ram", row["ram_mib"] or 0
+    elif draft.kind == "volumes":
+        size = row["size_gib"] or 0
+        yield "volume", "volumes", 1
+        yield "volume", "gigabytes", size
+        if row["volume_type"]:
+            yield "volume", f"volumes_{row['volume_type']}", 1
+            yield "volume", f"gigabytes_{row['volume_type']}", size
+    elif draft.kind in NETWORK:
+        # Every project has its group default from the beginning.
+        is_there = draft.kind == "security_groups" and row["name"] == "default"
+        yield "network", NETWORK[draft.kind], 0 if is_there else 1
+        if draft.kind == "security_groups":
+            yield "network", "security_group_rule", len(row.get("rules", ()))

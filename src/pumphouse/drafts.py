@@ -1,0 +1,263 @@
+"""A plan in the making: each resource with what the target has of it, before all is judged."""
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pumphouse import checks
+from pumphouse.closure import KINDS, Rows
+from pumphouse.comparison import RULES, Match, differences, mark, match
+from pumphouse.estate import Estate
+from pumphouse.losses import losses
+from pumphouse.models import Action, Mover
+from pumphouse.tables import Row
+from pumphouse.translation import Translation
+
+GIB = 1 << 30
+MOVED = (Action.CREATE, Action.UPDATE)
+
+
+@dataclass(slots=True)
+class Draft:
+    """
+    One item before it is judged.
+
+    Attributes:
+        problems: Why it cannot be done; any of them makes it blocked.
+    """
+
+    kind: str
+    row: Row
+    name: str
+    project: str
+    match: Match
+    mapping: str = ""
+    mover: Mover | None = None
+    disk_bytes: int = 0
+    merged_into: str = ""
+    problems: list[str] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """As items refer to it."""
+        return f"{self.kind}:{self.row['id']}"
+
+    @property
+    def label(self) -> str:
+        """Name and id."""
+        return f"{self.name} ({self.row['id']})"
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether anything is done about it."""
+        return self.match.action in MOVED
+
+
+def drafts(
+    rows: Rows, made: Translation, target: Estate, asked: Mover, movers: Mapping[str, Mover]
+) -> list[Draft]:
+    """
+    Return a draft for each of *rows*, kind by kind.
+
+    asked: The mover of servers for which *movers*, by key, has none.
+    """
+    source = made.estate
+    found = []
+    for kind in KINDS:
+        for row in rows[kind]:
+            draft = Draft(kind, row, _name(kind, row, source), _project(row, source), _NOTHING)
+            if kind == "servers":
+                _judge_server(draft, source, target, movers.get(draft.key, asked))
+            elif kind == "quotas":
+                draft.match = _quota_match(row, source, target)
+            else:
+                _judge(draft, made, target)
+            if kind == "volumes":
+                draft.mover = Mover.IMAGE
+                draft.disk_bytes = (row["size_gib"] or 0) * GIB
+            elif kind == "images":
+                draft.disk_bytes = row["size_bytes"] or 0
+            found.append(draft)
+    return found
+
+
+_NOTHING = Match(Action.CREATE, None, "")
+
+
+def _judge(draft: Draft, made: Translation, target: Estate) -> None:
+    """Compare with the target, unless a mapping says which thing of the target it is."""
+    kind, row = draft.kind, draft.row
+    applied = made.of(kind, row["id"])
+    draft.losses = losses(kind, row, made.estate)
+    if applied:
+        draft.mapping = applied.rule
+        if applied.problem:
+            draft.problems.append(applied.problem)
+        if applied.target_id:
+            _take(draft, applied.target_id, made.estate, target)
+            return
+    draft.match = match(kind, row, made.estate, target)
+    is_new = draft.match.action is Action.CREATE
+    if is_new and not applied and _is_required(kind, made):
+        rule = f"mappings.{kind}.unnamed: require"
+        draft.mapping = rule
+        draft.problems.append(
+            f"{rule}: the target has none of that name; make it there, or name one in "
+            f"mappings.{kind}.names."
+        )
+
+
+def _is_required(kind: str, made: Translation) -> bool:
+    return kind in made.mappings.KINDS and made.mappings.of(kind).unnamed == "require"
+
+
+def _take(draft: Draft, target_id: str, source: Estate, target: Estate) -> None:
+    """Adopt the thing of the target that a mapping names; what differs there is a loss."""
+    rule = RULES[draft.kind]
+    found = target.get(draft.kind, target_id)
+    assert found is not None, "a mapping names what the target has"
+    differing = differences(rule.must(draft.row, source), rule.must(found, target))
+    missing = sorted(rule.parts(draft.row, source) - rule.parts(found, target), key=str)
+    accesses = [part for part in missing if isinstance(part, tuple) and part[0] == "access"]
+    if draft.kind == "flavors" and accesses and not found["is_public"]:
+        reason = "The target's is taken, and given to the projects that move."
+        draft.match = Match(Action.UPDATE, target_id, reason, tuple(accesses))
+    else:
+        draft.match = Match(Action.ADOPT, target_id, "The target's is taken, as it is.")
+    draft.losses = [f"What the target's has instead: {'; '.join(differing)}."] if differing else []
+
+
+def _judge_server(draft: Draft, source: Estate, target: Estate, asked: Mover) -> None:
+    row = draft.row
+    mover = checks.chosen_mover(row, asked)
+    found = match("servers", row, source, target)
+    arrived = checks.migrated(row)
+    if arrived and found.target_id:
+        found = Match(Action.SKIP, found.target_id, "Migrated and verified before.")
+    elif arrived:
+        found = Match(
+            Action.BLOCKED,
+            None,
+            f"It was migrated to {arrived}, which is gone; to migrate it again, remove its "
+            "metadata key pumphouse:migrated_to.",
+        )
+    elif found.target_id:
+        found = Match(Action.UPDATE, found.target_id, "Its cut-over was interrupted; it goes on.")
+    draft.match, draft.mover = found, mover
+    draft.losses = checks.losses(row, mover)
+    if draft.is_moved:
+        draft.problems += checks.blockers(row, mover, source.get("images", row["image_id"]))
+    root = (row["disk_gib"] or 0) if row["image_id"] and mover is not Mover.REBUILD else 0
+    draft.disk_bytes = GIB * (root + sum(v["size_gib"] or 0 for v in row["attached"]))
+
+
+def _name(kind: str, row: Row, source: Estate) -> str:
+    if kind == "assignments":
+        user = source.label("users", row["user_id"])
+        return f"{user} is {source.label('roles', row['role_id'])}"
+    if kind == "quotas":
+        return f"{row['service']} of {source.label('projects', row['project_id'])}"
+    if kind == "floating_ips":
+        return str(row["floating_ip_address"])
+    if kind == "ports":
+        return row["name"] or str(row["mac_address"])
+    return row["name"] or str(row["id"])
+
+
+def _project(row: Row, source: Estate) -> str:
+    return source.label("projects", row.get("project_id") or row.get("owner_id")) or ""
+
+
+def _quota_match(row: Row, source: Estate, target: Estate) -> Match:
+    there = project_there(row["project_id"], source, target)
+    if not there:
+        return Match(Action.CREATE, None, "The project is new.")
+    id_ = f"{there['id']}:{row['service']}"
+    found = {
+        q["resource"]: q["limit"]
+        for q in target.where("quotas", "project_id", there["id"])
+        if q["service"] == row["service"]
+    }
+    differing = sorted(k for k, v in row["limits"].items() if k in found and found[k] != v)
+    if not differing:
+        return Match(Action.SKIP, id_, "The limits are equal.")
+    if mark(there) != row["project_id"]:
+        return Match(Action.ADOPT, id_, "The project was there before; its limits are kept.")
+    return Match(Action.UPDATE, id_, f"Differing: {', '.join(differing)}.", tuple(differing))
+
+
+def project_there(project_id: str, source: Estate, target: Estate) -> Row | None:
+    """Return the target's project that a project of the source is or becomes; None if new."""
+    label = source.label("projects", project_id)
+    paths = target.grouped("projects", "label", lambda row: target.label("projects", row["id"]))
+    found = paths.get(label, [])
+    return found[0] if found else None
+
+
+UNIQUE = ("domains", "projects", "roles", "users", "assignments", "flavors", "keypairs",
+          "volume_types")  # fmt: skip
+"""Kinds of which a cloud has one of each name; of the others two may share it."""
+
+BY_NATURE = ("assignments", "keypairs")
+"""Kinds that merge by themselves when what they belong to is merged."""
+
+
+def merge(every: list[Draft], made: Translation) -> None:
+    """Let several new things that will be one at the target be one, or say that they clash."""
+    first: dict[tuple[str, Hashable], Draft] = {}
+    for draft in every:
+        if draft.kind == "quotas":
+            key: Hashable = (draft.project, draft.row["service"])
+        elif draft.kind in UNIQUE or _is_default(draft):
+            key = _key(draft, made.estate)
+        else:
+            continue
+        if draft.match.action is not Action.CREATE or key is None:
+            continue
+        leader = first.setdefault((draft.kind, key), draft)
+        if leader is not draft:
+            _join(leader, draft, made)
+
+
+def _is_default(draft: Draft) -> bool:
+    return draft.kind == "security_groups" and draft.row["name"] == "default"
+
+
+def _key(draft: Draft, source: Estate) -> Hashable:
+    key = RULES[draft.kind].key
+    return key(draft.row, source) if key else None
+
+
+def _join(leader: Draft, draft: Draft, made: Translation) -> None:
+    source = made.estate
+    if draft.kind == "quotas":
+        for name, limit in draft.row["limits"].items():
+            before = leader.row["limits"].get(name, 0)
+            leader.row["limits"][name] = -1 if -1 in (before, limit) else before + limit
+        leader.match = Match(Action.CREATE, None, "The project is new; limits of several added.")
+    elif _is_default(draft):
+        reason = f"Its rules are added to those of {leader.label}."
+        draft.match = Match(Action.UPDATE, None, reason)
+        return
+    else:
+        rule = RULES[draft.kind]
+        differing = differences(rule.must(draft.row, source), rule.must(leader.row, source))
+        named = [made.of(draft.kind, each.row["id"]) for each in (leader, draft)]
+        is_meant = any(said and said.is_merging for said in named)
+        if differing or not (is_meant or draft.kind in BY_NATURE):
+            why = f" and differ ({'; '.join(differing)})" if differing else ""
+            draft.match = Match(
+                Action.CONFLICT,
+                None,
+                f"It and {leader.label} would have one name at the target{why}; give one of "
+                f"them another name in mappings.{draft.kind}.names"
+                + ("." if differing else ", or the same one to merge them."),
+            )
+            return
+    draft.match = Match(Action.ADOPT, None, f"Merged into {leader.label}.")
+    draft.merged_into = leader.key
+
+
+def moved(every: list[Draft], kind: str) -> Iterator[Draft]:
+    """Yield the drafts of *kind* about which something is done."""
+    return (draft for draft in every if draft.kind == kind and draft.is_moved)

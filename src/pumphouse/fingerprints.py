@@ -1,0 +1,75 @@
+"""What a plan rests on, as a short hash of each source row: drift shows, progress does not."""
+
+import hashlib
+import json
+from typing import Any
+
+from pumphouse.tables import Row
+
+OWN = "pumphouse:"
+"""What all our metadata keys and tags start with."""
+
+VOLATILE = frozenset(
+    {
+        "power_state", "status", "task_state", "vm_state", "used", "host", "hypervisor",
+        "is_locked", "locked_reason", "launched_at", "fault", "updated_at", "host_id",
+        "vif_type", "addresses", "root_device",
+    }
+)  # fmt: skip
+"""Columns that change by themselves, or by our own cut-over."""
+
+OF_KIND = {
+    # A cut-over puts ports down and takes floating IPs off.
+    "ports": frozenset({"is_admin_state_up", "binding_profile"}),
+    "floating_ips": frozenset({"port_id", "router_id", "fixed_ip_address"}),
+    # The zone of a server follows its host; the one it is pinned to is a column of its own.
+    "servers": frozenset({"availability_zone"}),
+}
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode
+
+
+def fingerprint(kind: str, row: Row) -> str:
+    """Return a short hash of what a copy of *row* rests on."""
+    return hashlib.sha256(_encode(content(kind, row)).encode()).hexdigest()[:16]
+
+
+def content(kind: str, row: Row) -> Row:
+    """Return *row* without what changes by itself; what belongs to it as ids."""
+    left_out = OF_KIND.get(kind, frozenset())
+    kept = {k: v for k, v in row.items() if k not in VOLATILE and k not in left_out}
+    for column in ("metadata", "properties"):
+        if kept.get(column):
+            kept[column] = _own_free(kept[column])
+    if kept.get("tags"):
+        kept["tags"] = [tag for tag in kept["tags"] if not tag.startswith(OWN)]
+    if kind == "volumes":
+        attachments = kept.get("attachments") or ()
+        kept["attachments"] = sorted(a["server_id"] for a in attachments)
+    if kind == "servers":
+        kept["attached"] = [volume["id"] for volume in row.get("attached", ())]
+        kept["ports"] = sorted(port["id"] for port in row.get("ports", ()))
+    if kind == "routers":
+        kept["interfaces"] = sorted(
+            f["ip_address"] for p in row.get("interfaces", ()) for f in p["fixed_ips"] or ()
+        )
+    return kept
+
+
+def changes(kind: str, old: Row, new: Row) -> list[str]:
+    """Return ``column: old → new`` for everything that a copy rests on and that changed."""
+    before, after = content(kind, old), content(kind, new)
+    return [
+        f"{name}: {_short(before.get(name))} → {_short(after.get(name))}"
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _own_free(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in values.items() if not k.startswith(OWN)}
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"

@@ -1,0 +1,116 @@
+"""Whether the target supports what a plan asks for: volume types, image formats, zones, groups."""
+
+from pumphouse.drafts import Draft, moved
+from pumphouse.estate import Estate
+from pumphouse.mappings import Mappings
+from pumphouse.models import Action
+from pumphouse.tables import Row
+from pumphouse.translation import Translation
+
+BOOTABLE = {
+    "QEMU": frozenset({"raw", "qcow2", "vmdk", "vdi", "vhd", "vhdx", "iso", "ami"}),
+    "KVM": frozenset({"raw", "qcow2", "vmdk", "vdi", "vhd", "vhdx", "iso", "ami"}),
+    "VMware vCenter Server": frozenset({"vmdk", "iso"}),
+}
+"""Disk formats that hypervisors of a type boot from; of other types nothing is known."""
+
+ALIKE = {
+    "qemu": {"qemu", "kvm"},
+    "kvm": {"qemu", "kvm"},
+    "vmware": {"vmware vcenter server"},
+}
+"""What images call a hypervisor, and what Nova may."""
+
+
+def support(every: list[Draft], made: Translation, target: Estate) -> None:
+    """Block what the target does not support, each with what would help."""
+    _volumes(every, made, target)
+    _images(every, made.estate, target)
+    _places(every, made, target)
+
+
+def _volumes(every: list[Draft], made: Translation, target: Estate) -> None:
+    source = made.estate
+    planned = {draft.row["id"] for draft in every if draft.kind == "servers"}
+    projects = {d.row["id"]: d.match.target_id for d in every if d.kind == "projects"}
+    services = target.where("volume_services", "binary", "cinder-volume")
+    is_down = services and not any(
+        s["state"] == "up" and s["status"] == "enabled" for s in services
+    )
+    for draft in moved(every, "volumes"):
+        row = draft.row
+        attached = [a["server_id"] for a in row["attachments"] or () if a["server_id"]]
+        if attached and not planned & set(attached):
+            server = source.get("servers", attached[0])
+            name = f"{server['name']} ({server['id']})" if server else attached[0]
+            draft.problems.append(
+                f"It is attached to server {name}, which is not in the plan; select the server, "
+                "or detach the volume."
+            )
+        if is_down:
+            draft.problems.append("No volume service of the target is enabled and up; start one.")
+        for type_ in target.where("volume_types", "name", row["volume_type"]):
+            project = projects.get(row["project_id"])
+            if not type_["is_public"] and project not in (type_["access_project_ids"] or ()):
+                draft.problems.append(
+                    f"The target's volume type {type_['name']} is private, and its project may "
+                    "not use it; give it access, or name another in mappings.volume_types."
+                )
+
+
+def _images(every: list[Draft], source: Estate, target: Estate) -> None:
+    types = sorted({row["type"] for row in target.rows("hypervisors") if row["type"]})
+    judged: dict[str, str] = {}
+    for draft in moved(every, "servers"):
+        image = source.get("images", draft.row["image_id"])
+        if image is None or not types:
+            continue
+        if image["id"] not in judged:
+            judged[image["id"]] = _unbootable(image, types)
+        if judged[image["id"]]:
+            draft.problems.append(judged[image["id"]])
+
+
+def _unbootable(image: Row, types: list[str]) -> str:
+    """Return why hypervisors of *types* do not boot *image*; nothing when they may."""
+    properties = image["properties"] or {}
+    wanted = properties.get("img_hv_type") or properties.get("hypervisor_type")
+    label = f"Its image {image['name']} ({image['id']})"
+    if wanted and not {t.lower() for t in types} & ALIKE.get(wanted.lower(), {wanted.lower()}):
+        return f"{label} is for {wanted}, and the target has {', '.join(types)}; convert it."
+    formats = [BOOTABLE[type_] for type_ in types if type_ in BOOTABLE]
+    if len(formats) == len(types) and not any(image["disk_format"] in of for of in formats):
+        kind = image["disk_format"]
+        return f"{label} is {kind}, which {', '.join(types)} does not boot; convert it."
+    return ""
+
+
+def _places(every: list[Draft], made: Translation, target: Estate) -> None:
+    mappings: Mappings = made.mappings
+    there = {r["name"] for r in target.where("availability_zones", "service", "compute")}
+    for draft in every:
+        row = draft.row
+        if draft.kind != "servers" or draft.match.action is not Action.CREATE:
+            continue
+        pinned, zone = row["pinned_availability_zone"], row.get("target_zone")
+        if zone and there and zone not in there:
+            draft.problems.append(
+                f"mappings.availability_zones: the target has no zone {zone}; there are "
+                f"{', '.join(sorted(there))}."
+            )
+        elif pinned and not zone and mappings.availability_zones.unnamed == "require":
+            draft.problems.append(
+                f"mappings.availability_zones.unnamed: require, and the target has no zone "
+                f"{pinned}; name one."
+            )
+        if (
+            row["server_group_ids"]
+            and not row.get("target_group_id")
+            and mappings.server_groups.unnamed == "require"
+        ):
+            draft.problems.append(
+                "mappings.server_groups.unnamed: require, and its project has no such server "
+                "group at the target; make it there."
+            )
+        if pinned and zone and zone != pinned:
+            draft.mapping = f"mappings.availability_zones.names: {pinned} → {zone}"

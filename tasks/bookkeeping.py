@@ -1,0 +1,93 @@
+"""Do the items of a plan, batch by batch and one by one, and remember what became of each."""
+
+from collections.abc import Iterable, Sequence
+
+from prefect.futures import PrefectFuture
+from prefect.tasks import Task
+
+from pumphouse.ledger import Entry, Status, entry
+from pumphouse.plan import DONE, Item, Plan
+from pumphouse.tasks.batches import waits_for
+from pumphouse.tasks.migration import Work, copy_batch
+
+BATCHES = (
+    "domains", "projects", "roles", "users", "assignments", "quotas", "flavors", "keypairs",
+    "networks", "subnets", "security_groups", "rules", "routers", "volume_types",
+)  # fmt: skip
+"""Kinds that travel as one task each, in this order; rules are a second pass over groups."""
+
+
+class Book:
+    """What has been done so far: entries, the target's ids, and what failed."""
+
+    def __init__(self, intended: Plan) -> None:
+        self.plan = intended
+        self.ids = {kind: dict(of) for kind, of in intended.ids.items()}
+        self.entries: list[Entry] = []
+        self.failed: set[str] = set()
+
+    def note(self, done: Entry) -> None:
+        """Add one entry. A second one of the same thing replaces the first if it failed."""
+        before = [e for e in self.entries if e.key == done.key]
+        if before and done.status is not Status.FAILED:
+            return
+        self.entries = [e for e in self.entries if e.key != done.key] + [done]
+        if done.status in (Status.FAILED, Status.LEFT):
+            self.failed.add(done.key)
+        elif done.target_id:
+            self.ids.setdefault(done.kind, {})[done.source_id] = done.target_id
+
+    def batch(self, work: Work, kind: str) -> None:
+        """Do the items of one kind in one task; without work there is no task."""
+        items = self.plan.of("security_groups" if kind == "rules" else kind)
+        todo = [item for item in items if item.action not in DONE]
+        if kind != "rules":
+            for item in items:
+                if item.action in DONE and not item.merged_into:
+                    self.note(entry(item, Status.FOUND, item.reason))
+        if todo:
+            lost = frozenset(self.failed)
+            for done in copy_batch(work, kind, todo, self.ids, lost):
+                self.note(done)
+        for item in items:
+            if item.merged_into:
+                self._merge(item)
+
+    def _merge(self, item: Item) -> None:
+        """Note an item whose copy is that of another one, which was just made."""
+        if left := waits_for(item, self.failed):
+            self.note(entry(item, Status.LEFT, left))
+            return
+        kind, _, source_id = item.merged_into.partition(":")
+        target_id = self.ids[kind].get(source_id)
+        self.note(entry(item, Status.FOUND, item.reason, target_id))
+
+    def each(self, work: Work, action: Task[..., Entry], items: Iterable[Item]) -> None:
+        """Do items side by side, one task each; those that depend on a failed one are left."""
+        futures: list[tuple[Item, PrefectFuture[Entry]]] = []
+        for item in items:
+            if item.action in DONE:
+                self.note(entry(item, Status.FOUND, item.reason))
+            elif left := waits_for(item, self.failed):
+                self.note(entry(item, Status.LEFT, left))
+            else:
+                futures.append((item, action.submit(work, item, self.ids)))
+        for item, future in futures:
+            result = future.result(raise_on_failure=False)
+            if isinstance(result, Entry):
+                self.note(result)
+            else:
+                self.note(entry(item, Status.FAILED, str(result)))
+
+    def carried(self, volumes: Sequence[Item]) -> None:
+        """Note the volumes that went with their servers, as these did."""
+        servers = {e.source_id: e for e in self.entries if e.kind == "servers"}
+        for item in volumes:
+            with_server = [
+                servers[a["server_id"]]
+                for a in item.row["attachments"] or []
+                if a["server_id"] in servers
+            ]
+            if with_server and not any(e.key == item.key for e in self.entries):
+                server = with_server[0]
+                self.note(entry(item, server.status, f"With server {server.name}."))
