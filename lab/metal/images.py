@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lab.commands import run
 from lab.errors import LabError
-from lab.files import mark, write
+from lab.files import write
 
 GUEST = Path(__file__).parent / "guest"
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
@@ -39,11 +39,15 @@ def boot_files(cache: Path) -> Path:
     """Return the directory with `vmlinuz` and `initrd.gz`, made when it is missing."""
     package = _kernel_package()
     place = cache / _digest(package)
-    if not (place / "done").exists():
-        place.mkdir(parents=True, exist_ok=True)
+    if not place.exists():
+        cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
-            _build(package, Path(scratch), place)
-        mark(place / "done")
+            made = Path(scratch) / "made"
+            made.mkdir()
+            _build(package, Path(scratch), made)
+            # Whoever else makes the same meanwhile may have been first.
+            if not place.exists():
+                made.rename(place)
     return place
 
 
