@@ -1,6 +1,7 @@
 """Turn a host of the source into a compute node of the target."""
 
 import threading
+from contextlib import nullcontext
 from time import monotonic
 from typing import Any, Literal, cast
 
@@ -118,7 +119,7 @@ def upgrade_host(
     stop = threading.Event()
     logger = get_run_logger()
     work = Work(pair, site, host, stop, lambda text: logger.info("%s: %s", host, text))
-    with only_run(site, host):
+    with nullcontext() if dry_run else only_run(site, host):
         checked = look(work)
         board = Board(host, steps(checked.by_fuel))
         work = Work(pair, site, host, stop, work.log, board.show)

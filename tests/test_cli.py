@@ -80,7 +80,9 @@ def test_every_command_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> Non
     assert run("--help") == 0
 
     shown = capsys.readouterr().out
-    for command in ("config", "discover", "migrate", "inventory", "deploy"):
+    for command in (
+        "config", "discover", "migrate", "inventory", "deploy", "hosts", "upgrade-host", "approve",
+    ):  # fmt: skip
         assert f"  {command} " in shown
 
 

@@ -12,19 +12,19 @@ from pumphouse.deployments.services import options
 
 TRY = """
 import sys
-from prefect.client.orchestration import get_client
-with get_client(sync_client=True) as client:
-    asked = []
-    def request(method, path, path_params=None, **_):
-        asked.append("/".join(path_params.values()))
-        raise LookupError
-    client.request = request
-    try:
-        client.read_deployment_by_name(sys.argv[1])
-    except LookupError:
-        print(asked[0])
-    except ValueError as error:
-        print(error)
+from prefect.client.orchestration import SyncPrefectClient
+client = SyncPrefectClient("http://127.0.0.1:9/api")
+asked = []
+def request(method, path, path_params=None, **_):
+    asked.append("/".join(path_params.values()))
+    raise LookupError
+client.request = request
+try:
+    client.read_deployment_by_name(sys.argv[1])
+except LookupError:
+    print(asked[0])
+except ValueError as error:
+    print(error)
 """
 
 
@@ -33,7 +33,7 @@ def asked_for(name: str, environment: dict[str, str]) -> str:
     command = [sys.executable, "-c", TRY, name]
     own = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "PATH": "/usr/bin"}
     done = subprocess.run(
-        command, env=own | environment, capture_output=True, text=True, timeout=120
+        command, env=own | environment, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -12,7 +12,15 @@ from typing import Annotated
 import typer
 
 from pumphouse import __version__
-from pumphouse.cli import configuration, deploying, inventory, maintenance, runs
+from pumphouse.cli import (
+    configuration,
+    deploying,
+    hosts,
+    inventory,
+    maintenance,
+    runs,
+    upgrades,
+)
 from pumphouse.cli.console import err, out, print_error
 from pumphouse.errors import PumphouseError
 
@@ -32,6 +40,10 @@ app.command("discover")(runs.discover)
 app.command("migrate")(runs.migrate)
 app.command("evacuate")(maintenance.evacuate)
 app.add_typer(maintenance.app, name="maintenance")
+app.add_typer(hosts.app, name="hosts")
+app.command("upgrade-host")(upgrades.upgrade_host)
+app.command("reassign", help="The same as upgrade-host.")(upgrades.upgrade_host)
+app.command("approve")(upgrades.approve)
 app.add_typer(inventory.app, name="inventory")
 app.command("deploy")(deploying.deploy)
 

@@ -27,9 +27,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 @app.command()
 def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """
-    Validate the file, log in to both clouds, and say what works and what is missing.
+    Validate the file, log in to both clouds, Fuel and each BMC, and say what is missing.
 
-    Only reads. Ends with 1 when a cloud cannot be used or a right is missing.
+    Only reads. Ends with 1 when something cannot be used or a right is missing.
     """
     path = find(config)
     settings = load(path)
@@ -37,14 +37,42 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     engine.quieten(os.environ)
     with ThreadPoolExecutor(len(Role)) as pool:
         reports = list(pool.map(lambda role: _inspect(settings, role), Role))
+    machines, silent = _machines(settings)
     if as_json:
-        print_json({"config": str(path), "clouds": reports})
+        print_json({"config": str(path), "clouds": reports, "machines": machines})
     else:
         out.print(f"{path} is valid. Site [bold]{settings.name}[/].\n")
         for report in reports:
             _print_report(report)
-    if any(report["problems"] for report in reports):
+        _print_machines(machines)
+    if silent or any(report["problems"] for report in reports):
         raise typer.Exit(1)
+
+
+def _machines(config: "Config") -> tuple[list[dict[str, str]], bool]:
+    """Return a row for Fuel and each host's BMC, and whether one of them does not answer."""
+    if not (config.fuel.url or config.hosts):
+        return [], False
+    from pumphouse.blocks.registration import bmc_of, fuel_of
+    from pumphouse.tasks.rosters import reach
+
+    bmcs = {name: bmc for name in config.hosts if (bmc := bmc_of(config, name))}
+    found = reach(fuel_of(config), bmcs)
+    rows = [{"what": "Fuel", "where": config.fuel.url, "says": found.fuel or "not configured"}]
+    for name in config.hosts:
+        bmc = bmcs.get(name)
+        says = f"power {found.power[name]}" if bmc else "has no BMC"
+        rows.append({"what": name, "where": bmc.endpoint if bmc else "", "says": says})
+    return rows, bool(found.problems)
+
+
+def _print_machines(rows: list[dict[str, str]]) -> None:
+    if not rows:
+        return
+    shown = table("Fuel and BMCs", "", "Where", "Says")
+    for row in rows:
+        shown.add_row(*(escape(row[key]) for key in ("what", "where", "says")))
+    out.print(shown)
 
 
 def _warn_of_readers(path: Path, config: "Config") -> None:
@@ -53,6 +81,8 @@ def _warn_of_readers(path: Path, config: "Config") -> None:
         cloud.password or cloud.application_credential_secret
         for cloud in (config.source, config.target)
     )
+    inline |= bool(config.fuel.password.get_secret_value())
+    inline |= any(host.bmc is not None for host in config.hosts.values())
     if inline and path.stat().st_mode & 0o044:
         err.print(f"[yellow]{path} can be read by others; chmod 600 {path}.[/]")
 

@@ -1,0 +1,126 @@
+"""``pumphouse hosts``: every hypervisor of both clouds, what keeps it, and the way back."""
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pumphouse.cli import engine
+from pumphouse.cli.console import err, escape, out, print_json, run_lines, table
+from pumphouse.cli.files import ConfigOption, load, load_if_any
+from pumphouse.cli.runs import DeploymentOption, JsonOption, QuietOption, SiteOption, with_site
+from pumphouse.errors import ConfigError, PumphouseError, Refused
+from pumphouse.models import Role
+
+if TYPE_CHECKING:
+    from pumphouse.tasks.rosters import Reached
+
+app = typer.Typer(
+    help="Show the hosts of both clouds, check them, and bring one back.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+HostsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[HOST]…", help="Else all of config.yaml.")
+]
+
+
+@app.command("list")
+def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """
+    Show every hypervisor with its cloud, state, servers, BMC, node in Fuel and upgrade.
+
+    Only reads. Ends with 1 when something does not answer.
+    """
+    settings = load(config)
+    engine.quieten(os.environ)
+    from pumphouse.blocks.registration import bmc_of, cloud_of, fuel_of
+    from pumphouse.tasks.rosters import read
+
+    bmcs = {name: bmc for name in settings.hosts if (bmc := bmc_of(settings, name))}
+    clouds = {role: cloud_of(settings, role) for role in Role}
+    found = read(clouds, fuel_of(settings), settings.hosts, bmcs)
+    if as_json:
+        rows = [line.model_dump() for line in found.lines]
+        print_json({"hosts": rows, "problems": list(found.problems)})
+    else:
+        _print(settings.name, found)
+    if found.problems:
+        raise typer.Exit(1)
+
+
+def _print(site: str, found: "Reached") -> None:
+    heads = ("Host", "Cloud", "State", "Servers", "Capacity", "BMC", "Fuel", "Upgrade")
+    shown = table(f"Hosts of {site}", *heads)
+    for line in found.lines:
+        servers = "" if line.servers is None else str(line.servers)
+        cells = (line.capacity, line.bmc, line.fuel, line.upgrade)
+        shown.add_row(escape(line.host), line.cloud, line.state, servers, *map(escape, cells))
+    out.print(shown)
+    for problem in found.problems:
+        err.print(f"  [red]✗[/] {escape(problem)}")
+
+
+@app.command()
+def check(
+    hosts: HostsArgument = None,
+    config: ConfigOption = None,
+    site: SiteOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """
+    Say for each host what stands in the way of its upgrade, and how far that is.
+
+    Only reads. Ends with 3 when something stands in the way of one.
+    """
+    settings = load_if_any(config)
+    chosen = hosts or (list(settings.hosts) if settings else [])
+    if not chosen:
+        raise ConfigError("hosts", ["Name a host: the configuration has none."])
+    name = engine.use(settings, site, "pumphouse.flows.upgrade_host")
+    from pumphouse.flows.upgrade_host import upgrade_host
+
+    failed: list[PumphouseError] = []
+    for host in chosen:
+        try:
+            with engine.answering(), run_lines(True):
+                found = upgrade_host(host=host, dry_run=True, site=name)
+        except Refused as refused:
+            failed.append(refused)
+            out.print(f"[red]✗[/] [bold]{escape(host)}[/]")
+            for reason in refused.reasons:
+                out.print(f"    • {escape(reason)}")
+        except PumphouseError as error:
+            failed.append(error)
+            out.print(f"[red]✗[/] [bold]{escape(host)}[/] {escape(str(error))}")
+        else:
+            out.print(f"[green]✓[/] [bold]{escape(host)}[/] {escape(found.state)}")
+    if failed:
+        raise typer.Exit(max(error.exit_code for error in failed))
+
+
+@app.command("return")
+def return_(
+    host: Annotated[str, typer.Argument(metavar="HOST", help="As the source's Nova has it.")],
+    config: ConfigOption = None,
+    site: SiteOption = None,
+    deployment: DeploymentOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring a host back to the source, as long as Fuel has not written its disks."""
+    if deployment:
+        from pumphouse.cli import watch
+
+        watch.run("return-host/return-host", with_site({"host": host}, config, site), quiet)
+        return
+    name = engine.use(load_if_any(config), site, "pumphouse.flows.return_host")
+    from pumphouse.flows.return_host import return_host
+
+    with engine.answering(), run_lines(quiet):
+        done = return_host(host=host, site=name)
+    if as_json:
+        print_json(done.model_dump(mode="json"))
+        return
+    out.print(f"[green]✓[/] {escape(done.state)}")

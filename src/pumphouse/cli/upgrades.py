@@ -1,0 +1,134 @@
+"""``pumphouse upgrade-host`` and ``approve``: the flows that turn hosts of the source over."""
+
+import getpass
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+from pumphouse.cli import engine
+from pumphouse.cli.console import err, escape, out, print_json, run_lines, table
+from pumphouse.cli.files import ConfigOption, load_if_any
+from pumphouse.cli.runs import DeploymentOption, JsonOption, QuietOption, SiteOption, with_site
+from pumphouse.errors import ConfigError, Refused
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+
+def upgrade_host(
+    hosts: Annotated[
+        list[str], typer.Argument(metavar="HOST…", help="As the source's Nova has them.")
+    ],
+    parallel: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Hosts at once. Else as config.yaml says.")
+    ] = None,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Ask for approval before disks are given up.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do all the checks, and change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")] = False,
+    config: ConfigOption = None,
+    site: SiteOption = None,
+    deployment: DeploymentOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn hosts of the source into compute nodes of the target; to go on, run it again."""
+    if not (dry_run or yes):
+        _confirm(hosts)
+    chosen: dict[str, Any] = {"approve": approve, "dry_run": dry_run}
+    several = len(hosts) > 1
+    chosen |= {"hosts": hosts, "parallel": parallel} if several else {"host": hosts[0]}
+    flow_name = "upgrade-hosts" if several else "upgrade-host"
+    if deployment:
+        from pumphouse.cli import watch
+
+        watch.run(f"{flow_name}/{flow_name}", with_site(chosen, config, site), quiet)
+        return
+    module = f"pumphouse.flows.{flow_name.replace('-', '_')}"
+    name = engine.use(load_if_any(config), site, module)
+    with engine.answering(), run_lines(quiet):
+        done = _flow(several)(**chosen, site=name)
+    if as_json:
+        print_json(done.model_dump(mode="json"))
+        return
+    if several:
+        listing = table("Upgrades", "Host", "")
+        for host, words in done.hosts.items():
+            listing.add_row(escape(host), escape(words))
+        out.print(listing)
+        return
+    out.print(f"[bold]{escape(done.host)}[/] {escape(done.state)}")
+    err.print(f"[dim]{done.seconds:.1f} s[/]")
+
+
+def _flow(several: bool) -> Any:
+    if several:
+        from pumphouse.flows.upgrade_hosts import upgrade_hosts
+
+        return upgrade_hosts
+    from pumphouse.flows.upgrade_host import upgrade_host as one
+
+    return one
+
+
+def _confirm(hosts: list[str]) -> None:
+    """Ask a person at a terminal once; a script is taken at its word only with --yes."""
+    if not sys.stdin.isatty():
+        raise ConfigError("upgrade-host", ["There is nobody to ask; give --yes, or --dry-run."])
+    names = ", ".join(hosts)
+    question = f"Empty {names}, restart, and let Fuel overwrite the disks?"
+    if not typer.confirm(question, default=False, err=True):
+        raise Refused("The upgrade", ["You said no."])
+
+
+def approve(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or id of a suspended run.")],
+    reject: Annotated[bool, typer.Option("--reject", help="Say no: the run ends.")] = False,
+    who: Annotated[str, typer.Option(help="Your name. Else that of your account here.")] = "",
+    comment: Annotated[str, typer.Option(help="Kept with the run.")] = "",
+) -> None:
+    """Approve a run that is suspended before it gives up a host's disks, or reject it."""
+    engine.require_server()
+    with engine.answering():
+        from prefect.client.orchestration import get_client
+
+        with get_client(sync_client=True) as client:
+            found = _suspended(client, run)
+            answer = {
+                "decision": "reject" if reject else "approve",
+                "who": who or getpass.getuser(),
+                "comment": comment,
+            }
+            _resume(client, found, answer)
+    out.print(f"[green]✓[/] {escape(found.name)} {'rejected' if reject else 'approved'}.")
+
+
+def _suspended(client: "SyncPrefectClient", run: str) -> "FlowRun":
+    """Return the suspended run with this name or id; ConfigError when there is none."""
+    body = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}, "limit": 200}
+    found = client.request("POST", "/flow_runs/filter", json=body).json()
+    matching = [raw["id"] for raw in found if run in (raw["id"], raw["name"])]
+    if len(matching) != 1:
+        names = ", ".join(f"{raw['name']} ({raw['id']})" for raw in found) or "none"
+        many = "Several runs are" if matching else "No run that waits for approval is"
+        raise ConfigError("RUN", [f"{many} called {run!r}; waiting: {names}."])
+    return client.read_flow_run(UUID(matching[0]))
+
+
+def _resume(client: "SyncPrefectClient", run: "FlowRun", answer: dict[str, str]) -> None:
+    from prefect.client.schemas.objects import StateType
+    from prefect.client.schemas.responses import SetStateStatus
+
+    response = client.resume_flow_run(run.id, run_input=answer)
+    if response.status is SetStateStatus.ACCEPT:
+        return
+    ended = response.state is not None and response.state.type is StateType.FAILED
+    reason = getattr(response.details, "reason", None) or "Prefect gives no reason."
+    help_ = " It waited too long; start the upgrade again." if ended else ""
+    raise Refused(f"Run {run.name}", [f"{reason}{help_}"])
