@@ -67,11 +67,19 @@ def move_one(pair: Site, batch: Batch, move: Move) -> Entry:
             batch.errors[move.server_id] = error
             done = entry_of(move, batch.asked, Status.FAILED, message=str(error))
         else:
-            done = entry_of(move, batch.asked, Status.DONE, way, f"{batch.asked.host} → {host}")
+            done = entry_of(move, batch.asked, Status.DONE, *_told(move, batch.asked, way, host))
         seconds = round(time.monotonic() - began, 3)
         changes = {"started_at": started, "seconds": seconds, "request_ids": tuple(api.changes)}
         batch.entries[move.server_id] = done.model_copy(update=changes)
         return batch.entries[move.server_id]
+
+
+def _told(move: Move, asked: Asked, way: Way, host: str) -> tuple[Way, str]:
+    """Return what the entry of a server that left says: how, and from where to where."""
+    path = f"{asked.host} → {host or 'no host'}"
+    if move.way is Way.TARGET:
+        return Way.TARGET, f"Its copy is at the target; its stopped original: {path}"
+    return way, path
 
 
 def entry_of(
