@@ -1,5 +1,6 @@
 """Find out where a host is on its way, from both clouds, Fuel and its BMC. Only reads."""
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,14 +40,15 @@ def look(work: Work) -> Checked:
     settings = work.settings
     work.pair.master()
     with ThreadPoolExecutor(4) as pool:
-        source = pool.submit(_source, work)
+        source = pool.submit(look_at_source, work)
         fuel = pool.submit(_fuel, work)
         target = pool.submit(_target, work)
-        bmc = pool.submit(_bmc, work)
+        bmc = pool.submit(look_at_bmc, work)
     seen, known, there = source.result(), fuel.result(), target.result()
     facts = Facts(
         host=work.host,
         in_source=seen.is_known,
+        takes_servers=seen.takes_servers,
         is_empty=not seen.not_empty,
         was_reset=seen.was_reset,
         node=known.node,
@@ -78,15 +80,27 @@ def look(work: Work) -> Checked:
 
 
 @dataclass(frozen=True)
-class _InSource:
+class InSource:
+    """
+    What the source says about a host.
+
+    Attributes:
+        was_reset: Whether our note says that it was reset, so lately that it may still boot.
+
+        is_gone: Whether our note says that it was reset, whenever, and it is not up again.
+    """
+
     is_known: bool
+    takes_servers: bool
     was_reset: bool
+    is_gone: bool
     not_empty: Sequence[str]
     others: tuple[str, ...]
     servers_elsewhere: int
 
 
-def _source(work: Work) -> _InSource:
+def look_at_source(work: Work) -> InSource:
+    """Return what the source says about the host; raise when it does not answer."""
     with work.cloud(Role.SOURCE) as api:
         params = {"binary": "nova-compute"}
         version = api.microversion("compute")
@@ -94,9 +108,11 @@ def _source(work: Work) -> _InSource:
         ours = [s for s in services if s["host"] == work.host]
         others = [s["host"] for s in services if s not in ours and _takes_servers(s)]
         is_dead = any(s["state"] != "up" or s.get("forced_down") for s in ours)
-        return _InSource(
+        return InSource(
             is_known=bool(removals.remains(api, work.host)),
+            takes_servers=any(s["status"] == "enabled" for s in ours),
             was_reset=any(_was_reset(s, work.timeouts.registration_s) for s in ours),
+            is_gone=any(_was_reset(s, math.inf) and s["state"] != "up" for s in ours),
             not_empty=emptiness.problems(api, work.host, is_dead=is_dead) if ours else (),
             others=tuple(others),
             servers_elsewhere=_servers_elsewhere(api, work.host),
@@ -226,7 +242,7 @@ def _ours(there: _InTarget, node: Node | None) -> Raw | None:
     return next((s for s in there.services if node.is_called(s["host"])), None)
 
 
-def _bmc(work: Work) -> tuple[bool, Power | None, str]:
+def look_at_bmc(work: Work) -> tuple[bool, Power | None, str]:
     """Return whether there is a BMC, its power state, and why that is not known."""
     bmc = work.pair.bmc(work.site, work.host)
     if bmc is None:

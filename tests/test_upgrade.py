@@ -52,6 +52,8 @@ SOUND = in_fuel("ready", roles=("compute",), pending_roles=(), labels={VERIFIED:
 
 JOURNEY: list[tuple[dict[str, Any], str]] = [
     ({}, "evacuate"),
+    # Empty, but the scheduler may still choose it.
+    ({"is_empty": True, "takes_servers": True}, "evacuate"),
     ({"is_empty": True}, "pxe"),
     ({"is_empty": True, "was_reset": True}, "register"),
     (BOOTSTRAP, "assign"),

@@ -81,7 +81,8 @@ def roster(
     for service in target.services:
         of_fuel = next((n for n in nodes if n.is_called(service["host"])), None)
         name = _configured(hosts, of_fuel)
-        lines.append(_line("target", service, target.hypervisors, of_fuel, power.get(name, "")))
+        line = _line("target", service, target.hypervisors, of_fuel, power.get(name, ""))
+        lines.append(line if name else line.model_copy(update={"upgrade": ""}))
         known |= {of_fuel.id} if of_fuel else set()
     listed = {service["host"] for service in source.services}
     for name, settings in hosts.items():

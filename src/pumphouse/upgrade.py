@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from pumphouse.bmc import Power
 from pumphouse.fuel import Node
 
 VERIFIED = "pumphouse_verified"
@@ -26,6 +27,8 @@ class Facts(BaseModel):
     Attributes:
         in_source: Whether the source still has it: compute service, provider or agents.
 
+        takes_servers: Whether the source may put new servers on it.
+
         is_empty: Whether Nova, Placement and the hypervisor say that no server is on it.
 
         was_reset: Whether it was reset (or released) by us so lately that it may still boot.
@@ -41,12 +44,17 @@ class Facts(BaseModel):
         compute: The compute service at the target.
 
         is_enabled: Whether tenants' servers may come to it, in all wanted aggregates.
+
+        power: What its BMC says; None when that is not known.
+
+        has_vlan: Whether its switch port is in the VLAN that it is released to.
     """
 
     model_config = ConfigDict(frozen=True)
 
     host: str
     in_source: bool = False
+    takes_servers: bool = False
     is_empty: bool = True
     was_reset: bool = False
     node: Node | None = None
@@ -56,6 +64,8 @@ class Facts(BaseModel):
     has_nics: bool = False
     compute: Literal["missing", "down", "up"] = "missing"
     is_enabled: bool = False
+    power: Power | None = None
+    has_vlan: bool = False
 
     @property
     def in_target(self) -> bool:
@@ -136,10 +146,12 @@ IN_BOOTSTRAP = "It runs Fuel's bootstrap; its disks still hold the source's syst
 EVACUATE = Step(
     name="evacuate",
     doc="Disable the host in the source and move every server off it.",
-    is_done=lambda f: f.is_empty or not f.in_source or f.was_reset or f.is_registered,
+    is_done=lambda f: (
+        (f.is_empty and not f.takes_servers) or not f.in_source or f.was_reset or f.is_registered
+    ),
     timeout="",
     retries="",
-    state=f"{RUNS_IN_SOURCE}; servers may still be on it.",
+    state="It runs the source's system; servers may be on it.",
     back=LEAVE,
 )
 PXE = Step(
