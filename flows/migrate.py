@@ -21,6 +21,7 @@ from pumphouse.tasks import plans, storage
 from pumphouse.tasks.bookkeeping import BATCHES, Book
 from pumphouse.tasks.migration import Slots, Work, clean_up, copy_image, copy_volume, cut_over
 from pumphouse.tasks.migration_report import publish_ledger, publish_plan
+from pumphouse.tasks.plan_storage import read_plan
 from pumphouse.tasks.storage import Folder
 
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=10)
@@ -107,7 +108,7 @@ def migrate(
     folder = Folder(pair.storage.url) / "runs" / run
     named = written(selection, projects, hosts, servers, query)
     wanted = Selection(include=named, exclude=tuple(exclude))
-    given, edits = plans.read_plan(plan, site) if plan else (None, None)
+    given, edits = read_plan(plan, site) if plan else (None, None)
     if given:
         _require_alone(wanted, mover)
         wanted = Selection(include=given.header.include, exclude=given.header.exclude)

@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 from prefect.futures import PrefectFuture
 
-from pumphouse import plan_files, plan_texts
 from pumphouse.blocks.site import Site
-from pumphouse.errors import ConfigError
 from pumphouse.estate import Estate
 from pumphouse.estimates import Rates, rates
 from pumphouse.fingerprints import changes
@@ -86,36 +84,6 @@ def header(site: str, folder: Folder, selection: Selection, mover: Mover) -> Hea
         mover=mover,
         inventory=(folder / "inventory").location,
     )
-
-
-def read_plan(location: str, site: str) -> tuple[PlanFile, Edits]:
-    """
-    Return the plan at *location*, a path or URL, and what was edited in it.
-
-    Raises:
-        ConfigError: It cannot be read, is not of *site*, or was edited where it must not be.
-    """
-    file = load_plan(location)
-    if file.header.site != site:
-        problem = f"It is a plan of the site {file.header.site}, not of {site}."
-        raise ConfigError(location, [problem])
-    return file, plan_files.edits(file, location)
-
-
-def load_plan(location: str) -> PlanFile:
-    """
-    Return the plan at *location* as it stands there.
-
-    Raises:
-        ConfigError: It cannot be read, or is no plan.
-    """
-    home, _, name = location.rpartition("/")
-    try:
-        content = Folder(home or ("." if location == name else "/")).read(name)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ConfigError(location, [f"It cannot be read: {reason}."]) from None
-    return plan_texts.read(content, location)
 
 
 def explanation(file: PlanFile, source: Estate) -> Callable[[PlanRow], Sequence[str]]:

@@ -33,7 +33,7 @@ def addresses(every: list[Draft], target: Estate) -> list[Cost]:
     for draft in moved(every, "floating_ips"):
         if draft.match.action is Action.CREATE:
             home = _target(networks, draft.row["floating_network_id"])
-            draft.problems += _floating(draft.row, home, taken, target)
+            draft.problems += _floating(draft.row, home, taken)
     for draft in moved(every, "routers"):
         draft.problems += _router(draft, networks, target)
     return list(_pools(every, networks, taken, target))
@@ -46,6 +46,8 @@ class Taken:
         self.target = target
         self._by_address: dict[str, dict[str, Row]] = {}
         self._by_mac: dict[str, dict[str, Row]] = {}
+        self._all: dict[str, set[str]] = {}
+        self._ranges: dict[str, list[Network]] = {}
 
     def address(self, network_id: str, address: str) -> Row | None:
         """Return the port that has *address*."""
@@ -60,8 +62,12 @@ class Taken:
     def all(self, network_id: str) -> set[str]:
         """Return every address that is taken, with floating IPs that are bound to nothing."""
         self._look(network_id)
-        floating = self.target.where("floating_ips", "floating_network_id", network_id)
-        return set(self._by_address[network_id]) | {f["floating_ip_address"] for f in floating}
+        return self._all[network_id]
+
+    def ranges(self, network_id: str) -> list[Network]:
+        """Return the ranges of the network's subnets."""
+        self._look(network_id)
+        return self._ranges[network_id]
 
     def _look(self, network_id: str) -> None:
         if network_id in self._by_address:
@@ -71,6 +77,11 @@ class Taken:
         self._by_address[network_id] = {
             fixed["ip_address"]: port for port in ports for fixed in port["fixed_ips"] or ()
         }
+        floating = self.target.where("floating_ips", "floating_network_id", network_id)
+        self._all[network_id] = set(self._by_address[network_id])
+        self._all[network_id] |= {each["floating_ip_address"] for each in floating}
+        subnets = self.target.where("subnets", "network_id", network_id)
+        self._ranges[network_id] = [ip_network(s["cidr"], strict=False) for s in subnets]
 
 
 def _target(networks: dict[str, Draft], network_id: str) -> str | None:
@@ -126,7 +137,7 @@ def _subnet(draft: Draft, network: Draft | None, target: Estate) -> Iterator[str
 
 def _overlap(one: str, other: str) -> bool:
     a, b = ip_network(one, strict=False), ip_network(other, strict=False)
-    return a.version == b.version and a.overlaps(b)  # type: ignore[arg-type]
+    return a.version == b.version and a.overlaps(b)
 
 
 def _router(draft: Draft, networks: dict[str, Draft], target: Estate) -> Iterator[str]:
@@ -152,7 +163,7 @@ def _router(draft: Draft, networks: dict[str, Draft], target: Estate) -> Iterato
                 )
 
 
-def _floating(row: Row, home: str | None, taken: Taken, target: Estate) -> Iterator[str]:
+def _floating(row: Row, home: str | None, taken: Taken) -> Iterator[str]:
     if home is None:
         return
     address = row["floating_ip_address"]
@@ -161,10 +172,11 @@ def _floating(row: Row, home: str | None, taken: Taken, target: Estate) -> Itera
         yield f"Its address is held at the target by {_words(holder)}."
     elif address in taken.all(home):
         yield "Its address is that of another floating IP at the target; release that one."
-    cidrs = [s["cidr"] for s in target.where("subnets", "network_id", home)]
-    if cidrs and not any(ip_address(address) in ip_network(c, strict=False) for c in cidrs):
+    ranges, number = taken.ranges(home), ip_address(address)
+    if ranges and not any(number in each for each in ranges):
+        cidrs = ", ".join(str(each) for each in ranges)
         yield (
-            f"Its address is in no subnet of the target's network ({', '.join(cidrs)}); add one "
+            f"Its address is in no subnet of the target's network ({cidrs}); add one "
             "with its range there."
         )
 

@@ -36,11 +36,11 @@ class Draft:
     merged_into: str = ""
     problems: list[str] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
+    key: str = field(init=False)
+    """As items refer to it."""
 
-    @property
-    def key(self) -> str:
-        """As items refer to it."""
-        return f"{self.kind}:{self.row['id']}"
+    def __post_init__(self) -> None:
+        self.key = f"{self.kind}:{self.row['id']}"
 
     @property
     def label(self) -> str:

@@ -18,6 +18,7 @@ from pumphouse.cli import (
     hosts,
     inventory,
     maintenance,
+    plans,
     runs,
     upgrades,
 )
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.add_typer(configuration.app, name="config")
 app.command("discover")(runs.discover)
+app.add_typer(plans.app, name="plan")
 app.command("migrate")(runs.migrate)
 app.command("evacuate")(maintenance.evacuate)
 app.add_typer(maintenance.app, name="maintenance")

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,6 +31,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 AGE = re.compile(r"^(\d+)([mhd])$")
+PLANS = (".yaml", ".yml", ".parquet")
 MINUTES = {"m": 1, "h": 60, "d": 1440}
 
 
@@ -64,6 +66,13 @@ def discover(
 
 
 def migrate(
+    selection: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="What to move, in the words of pumphouse plan; or one plan's file.",
+            show_default=False,
+        ),
+    ] = None,
     project: Annotated[
         list[str] | None, typer.Option(help="Name or id of a project to move whole. Repeatable.")
     ] = None,
@@ -77,11 +86,19 @@ def migrate(
         str, typer.Option(help='Servers by their columns: status == "ACTIVE" and ram_mib <= 2048')
     ] = "",
     exclude: Annotated[
-        list[str] | None, typer.Option(help="Name or id of a server that stays. Repeatable.")
+        list[str] | None,
+        typer.Option(help="What stays: a server, or in the words of pumphouse plan. Repeatable."),
     ] = None,
     mover: Annotated[
         Mover | None, typer.Option(help="How root disks move. Else as config.yaml says.")
     ] = None,
+    plan: Annotated[
+        str,
+        typer.Option(help="A plan's file: do exactly that, or refuse if it drifted."),
+    ] = "",
+    replan: Annotated[
+        bool, typer.Option("--replan", help="Show what changed since the plan; change nothing.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Do all the checks, and change nothing.")
     ] = False,
@@ -93,17 +110,23 @@ def migrate(
     as_json: JsonOption = False,
 ) -> None:
     """Move chosen servers, and everything that they depend on, to the target."""
+    texts = selection or []
+    if len(texts) == 1 and texts[0].endswith(PLANS) and not plan:
+        plan, texts = texts[0], []
     chosen: dict[str, Any] = {
+        "selection": texts,
         "projects": project or [],
         "hosts": host or [],
         "servers": server or [],
         "query": query,
         "exclude": exclude or [],
         "mover": mover and mover.value,
+        "plan": located(plan),
+        "replan": replan,
         "dry_run": dry_run,
     }
     _require_selection(chosen)
-    if not (dry_run or yes):
+    if not (dry_run or replan or yes):
         _confirm(chosen)
     if deployment:
         from pumphouse.cli import watch
@@ -122,10 +145,24 @@ def migrate(
 
 
 def _require_selection(chosen: dict[str, Any]) -> None:
-    if not any(chosen[key] for key in ("projects", "hosts", "servers", "query")):
+    named = [chosen[key] for key in ("selection", "projects", "hosts", "servers", "query")]
+    if chosen["replan"] and not chosen["plan"]:
+        raise ConfigError("migrate", ["--replan needs the plan: give --plan FILE."])
+    if chosen["plan"] and any([*named, chosen["exclude"], chosen["mover"]]):
+        raise ConfigError("migrate", ["The plan says what is selected; give --plan alone."])
+    if not chosen["plan"] and not any(named):
         raise ConfigError(
-            "migrate", ["Nothing is chosen: give --project, --host, --server or --query."]
+            "migrate",
+            [
+                "Nothing is chosen: give --plan, --project, --host, --server or --query, or a "
+                "selection in the words of pumphouse plan."
+            ],
         )
+
+
+def located(plan: str) -> str:
+    """Return the full path of a plan's file, so that it is found from anywhere; a URL as it is."""
+    return str(Path(plan).expanduser().absolute()) if plan and "://" not in plan else plan
 
 
 def _confirm(chosen: dict[str, Any]) -> None:
@@ -194,4 +231,10 @@ def _print_migration(done: "Migration") -> None:
     out.print(f"files: {escape(done.location)}", soft_wrap=True)
     if done.report:
         out.print(f"report: {escape(done.report)}", soft_wrap=True)
+    if done.dry_run:
+        out.print(f"plan: {escape(done.plan)}", soft_wrap=True)
+    if done.changed:
+        out.print(f"[bold]{len(done.changed)} difference(s) to the plan that was given[/]")
+    for sentence in done.changed:
+        out.print(f"  • {escape(sentence)}", soft_wrap=True)
     err.print(f"[dim]{done.seconds:.1f} s[/]")

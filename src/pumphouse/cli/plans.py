@@ -1,0 +1,204 @@
+"""``pumphouse plan``: make a plan, show one, and say where two differ."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from pumphouse.cli import engine
+from pumphouse.cli.console import err, escape, out, print_json, run_lines, table
+from pumphouse.cli.files import ConfigOption, load_if_any
+from pumphouse.cli.runs import (
+    DeploymentOption,
+    JsonOption,
+    QuietOption,
+    SiteOption,
+    with_site,
+)
+from pumphouse.errors import ConfigError, Refused
+from pumphouse.models import Mover
+
+if TYPE_CHECKING:
+    from pumphouse.flows.plan import Planned
+    from pumphouse.plan import PlanRow
+
+MAKE = "make"
+SHOWN = 40
+"""Obstacles and differences that the terminal shows at most; files have all."""
+
+
+class MakingByDefault(TyperGroup):
+    """A group whose first command need not be named: ``plan project:shop`` makes a plan."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Name the command if the first word is none. Typer has a click of its own, or not."""
+        is_help = args and args[0] in ("-h", "--help")
+        if args and args[0] not in self.commands and not is_help:
+            args = [MAKE, *args]
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
+
+
+app = typer.Typer(
+    cls=MakingByDefault,
+    help="Work out what a migration would do: plan SELECTION…, plan show FILE, plan diff A B.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+PlanArgument = Annotated[str, typer.Argument(metavar="PLAN", help="A plan: YAML or Parquet.")]
+
+
+@app.command(MAKE)
+def make(
+    selection: Annotated[
+        list[str],
+        typer.Argument(
+            help="What to move: project:NAME, host:NAME, zone:, flavor:, image:, network:, tag:, "
+            "metadata:KEY=VALUE, SERVER, KIND:NAME, 'KIND[condition]', or everything."
+        ),
+    ],
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="What stays, in the same words. Repeatable.")
+    ] = None,
+    mover: Annotated[
+        Mover | None, typer.Option(help="How root disks move. Else as config.yaml says.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write it here: .yaml or .parquet.")
+    ] = None,
+    config: ConfigOption = None,
+    site: SiteOption = None,
+    deployment: DeploymentOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """
+    Make a plan of what is selected. Changes nothing.
+
+    Ends with 3 when something stands in the way: the plan is written all the same.
+    """
+    _check_output(output, deployment)
+    parameters: dict[str, Any] = {
+        "selection": selection,
+        "exclude": exclude or [],
+        "mover": mover and mover.value,
+    }
+    if deployment:
+        from pumphouse.cli import watch
+
+        watch.run("plan/plan", with_site(parameters, config, site), quiet)
+        return
+    name = engine.use(load_if_any(config), site, "pumphouse.flows.plan")
+    from pumphouse.flows.plan import plan as flow
+
+    with engine.answering(), run_lines(quiet):
+        made = flow(**parameters, site=name)
+    if output:
+        _write(made, output)
+    if as_json:
+        print_json(made.model_dump(mode="json"))
+    else:
+        _print(made, output)
+    if made.obstacles:
+        raise Refused("A migration by this plan", made.obstacles[:SHOWN])
+
+
+def _check_output(output: Path | None, deployment: bool) -> None:
+    problems = []
+    if output and output.suffix not in (".yaml", ".yml", ".parquet"):
+        problems.append(f"{output} must end with .yaml, .yml or .parquet.")
+    if output and deployment:
+        problems.append("A worker writes its plan to the site's storage; leave --output out.")
+    if output and not output.parent.is_dir():
+        problems.append(f"There is no folder {output.parent}.")
+    if problems:
+        raise ConfigError("--output", problems)
+
+
+def _write(made: "Planned", output: Path) -> None:
+    from pumphouse import plan_texts
+    from pumphouse.tasks.plan_storage import load_plan
+
+    try:
+        output.write_bytes(plan_texts.write(load_plan(made.plan), output.name))
+    except OSError as error:
+        problem = f"It cannot be written: {error.strerror}. The plan is {made.plan}."
+        raise ConfigError(str(output), [problem]) from error
+
+
+def _print(made: "Planned", output: Path | None) -> None:
+    actions = ", ".join(f"{count} {action}" for action, count in made.actions.items())
+    out.print(f"[bold]Plan[/] of {made.site}: {actions or 'nothing to do'}")
+    for note in made.notes:
+        err.print(f"[yellow]{escape(note)}[/]")
+    out.print(
+        f"{made.bytes / 2**30:,.1f} GiB to carry, longest downtime "
+        f"{made.longest_downtime_s:,.0f} s, {made.duration_s / 60:,.1f} min in all. "
+        f"{escape(made.estimates)}"
+    )
+    out.print(f"plan: {escape(str(output or made.plan))}", soft_wrap=True)
+    out.print(f"page: {escape(made.report)}", soft_wrap=True)
+    err.print(f"[dim]{made.seconds:.1f} s[/]")
+
+
+@app.command()
+def show(
+    plan: PlanArgument,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also what the target has already.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a plan as a table, with its edits, if they are allowed. Needs no cloud."""
+    from pumphouse import plan_files
+    from pumphouse.plan import DONE
+    from pumphouse.tasks.plan_storage import load_plan
+
+    file = load_plan(plan)
+    plan_files.edits(file, plan)
+    rows = [row for row in file.rows if every or row.action not in DONE]
+    if as_json:
+        print_json([row.model_dump(mode="json", exclude={"seal"}) for row in rows])
+        return
+    listing = table(
+        f"{file.header.site}: {' '.join(file.header.include)}",
+        "Action", "Kind", "Name", "Project", "Mover", "Down s", "Why",
+    )  # fmt: skip
+    for row in rows:
+        listing.add_row(*(escape(cell) for cell in _cells(row)))
+    out.print(listing)
+
+
+def _cells(row: "PlanRow") -> tuple[str, ...]:
+    down = f"{row.downtime_estimate_s:.0f}" if row.downtime_estimate_s else ""
+    why = " ".join([row.reason, *(f"Lost: {loss}" for loss in row.losses)])
+    mover = row.mover.value if row.mover else ""
+    return row.action.value, row.kind, row.name, row.project, mover, down, why
+
+
+@app.command()
+def diff(
+    old: PlanArgument,
+    new: Annotated[str, typer.Argument(metavar="PLAN", help="Another one.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say where two plans differ. Needs no cloud. Ends with 1 when they do."""
+    from pumphouse.drift import differences
+    from pumphouse.tasks.plan_storage import load_plan
+
+    found = differences(load_plan(old).rows, load_plan(new).rows)
+    if as_json:
+        print_json([each.model_dump(mode="json") for each in found])
+    elif not found:
+        out.print("They are equal.")
+    else:
+        listing = table(f"{len(found)} difference(s)", "Change", "Kind", "Name", "What")
+        for each in found:
+            listing.add_row(
+                each.change, each.kind, escape(each.label), escape("\n".join(each.what))
+            )
+        out.print(listing)
+    if found:
+        raise typer.Exit(1)
