@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict
 from pumphouse.blocks.site import Site
 from pumphouse.errors import EvacuationIncomplete, MigrationIncomplete, Refused
 from pumphouse.estate import Estate
-from pumphouse.evacuation import Asked, Evacuation, Strategy, Way
+from pumphouse.evacuation import Asked, Evacuation, Way
 from pumphouse.flows.migrate import migrate
 from pumphouse.ledger import Entry, Status
+from pumphouse.models import Strategy
 from pumphouse.target_choice import chosen_for_target
 from pumphouse.tasks import maintenance, storage
 from pumphouse.tasks.emptying import (

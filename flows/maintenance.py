@@ -7,8 +7,8 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from pumphouse.blocks.site import Site
-from pumphouse.evacuation import Strategy
 from pumphouse.flows.evacuate import evacuate
+from pumphouse.models import Strategy
 from pumphouse.tasks import maintenance as hosts
 
 

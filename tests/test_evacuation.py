@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from pumphouse.errors import ConfigError
-from pumphouse.evacuation import Evacuation, Strategy, Way
+from pumphouse.evacuation import Evacuation, Way
 from pumphouse.leaving import ANSWERS, LEAVING
+from pumphouse.models import Strategy
 from pumphouse.target_choice import chosen_for_target
 from tests.hosts_of import emptied, group, hypervisor, read, server, service, source
 

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from pumphouse.errors import ConfigError
 from pumphouse.estate import Estate
 from pumphouse.leaving import LEAVING, Asked, Way, metadata_of, notes, way
-from pumphouse.maintenance_options import MaintenanceOptions, Strategy
+from pumphouse.maintenance_options import MaintenanceOptions
+from pumphouse.models import Strategy
 from pumphouse.placing import Needs, needs, place, rooms
 from pumphouse.tables import Row
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from pumphouse.checks import WAS
 from pumphouse.comparison import MIGRATED_TO
-from pumphouse.maintenance_options import MaintenanceOptions, Strategy
+from pumphouse.maintenance_options import MaintenanceOptions
+from pumphouse.models import Strategy
 from pumphouse.placing import needs
 from pumphouse.tables import Row
 

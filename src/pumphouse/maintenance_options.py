@@ -1,18 +1,10 @@
 """What an operator may choose about emptying a host."""
 
-from enum import StrEnum
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-
-class Strategy(StrEnum):
-    """How servers leave a host for other hosts of the same cloud."""
-
-    AUTO = "auto"
-    LIVE = "live"
-    COLD = "cold"
-    EVACUATE = "evacuate"
+from pumphouse.models import Strategy
 
 
 class MaintenanceOptions(BaseModel):

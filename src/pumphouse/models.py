@@ -43,3 +43,12 @@ class Mover(StrEnum):
     AUTO = "auto"
     IMAGE = "image"
     REBUILD = "rebuild"
+
+
+class Strategy(StrEnum):
+    """How servers leave a host for other hosts of the same cloud."""
+
+    AUTO = "auto"
+    LIVE = "live"
+    COLD = "cold"
+    EVACUATE = "evacuate"

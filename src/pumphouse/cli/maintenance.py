@@ -16,7 +16,7 @@ from pumphouse.cli.runs import (
     with_site,
 )
 from pumphouse.errors import ConfigError, Refused
-from pumphouse.maintenance_options import Strategy
+from pumphouse.models import Strategy
 
 if TYPE_CHECKING:
     from pumphouse.flows.evacuate import Emptied
