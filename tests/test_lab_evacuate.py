@@ -52,6 +52,8 @@ def _spare_host(lab: Lab) -> Iterator[str]:
 def _host(lab: Lab, pair: Site, spare_host: str, source: Connection) -> Iterator[str]:
     """Return that host: up, enabled and empty, and so again for the next test."""
     hosts.add(lab, lab.cloud("source"), spare_host)
+    # A session that was killed left it as it was then.
+    maintenance.leave_maintenance(pair, spare_host)
     yield spare_host
     hosts.add(lab, lab.cloud("source"), spare_host)
     maintenance.leave_maintenance(pair, spare_host)
