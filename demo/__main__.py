@@ -8,10 +8,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import yaml
 from rich.console import Console
 from rich.rule import Rule
 
-from demo import views
+from demo import hosts, views
 from lab.packages import missing_packages
 from lab.settings import load_lab
 from pumphouse.deployments.processes import Process
@@ -23,7 +24,9 @@ CONFIG = FOLDER / "config.yaml"
 STORAGE = FOLDER / "storage"
 FILES_PORT = int(os.environ.get("PUMPHOUSE_FILES_PORT", "4280"))
 PROJECT = "acme"
+OTHER_PROJECT = "umbrella"
 SITE = "demo"
+CLOUDS = ("source", "target")
 
 console = Console(highlight=False)
 began = time.monotonic()
@@ -45,10 +48,11 @@ def main() -> int:
 
 
 def up() -> int:
-    """Start everything, discover, migrate, and show what happened."""
+    """Start everything, discover, migrate, upgrade a host, and show what happened."""
     FOLDER.mkdir(exist_ok=True, mode=0o700)
     _say_what_needs_root()
     _write_config()
+    _files().start(_serve_files(), dict(os.environ))
     services = Services(FOLDER, options(os.environ))
     with ThreadPoolExecutor(1) as pool:
         # Prefect's start and the lab's both wait a lot: side by side.
@@ -63,9 +67,17 @@ def up() -> int:
     before = views.look(CONFIG, PROJECT)
     _title(f"Migrate project {PROJECT}")
     _pumphouse(environment, "migrate", "--project", PROJECT, "--deployment", "--yes")
-    _title("Result")
     after = views.look(CONFIG, PROJECT)
+    clouds = load_lab().clouds_file
+    chosen, racks = hosts.choose(clouds, OTHER_PROJECT), hosts.look(clouds)
+    _title(f"Empty host {chosen.host}")
+    to_target = ("--to-target", f"server={chosen.server}")
+    _pumphouse(environment, "evacuate", chosen.host, *to_target, "--deployment", "--yes")
+    _title(f"Make host {chosen.host} a compute node of the target")
+    _pumphouse(environment, "upgrade-host", chosen.host, "--deployment", "--yes")
+    _title("Result")
     views.show(console, PROJECT, before, after, views.downtimes(STORAGE))
+    hosts.show(console, racks, hosts.look(clouds))
     _print_addresses(services)
     return 0
 
@@ -114,14 +126,16 @@ def _start_prefect(services: Services) -> str:
 
 def _write_config() -> None:
     lab = load_lab()
-    CONFIG.write_text(
-        f"name: {SITE}\n"
-        f"source: {{entry: source, clouds_yaml: {lab.clouds_file}}}\n"
-        f"target: {{entry: target, clouds_yaml: {lab.clouds_file}}}\n"
-        f"storage: {{url: {STORAGE}, web_url: 'http://127.0.0.1:{FILES_PORT}'}}\n"
+    settings = {
+        "name": SITE,
+        **{role: {"entry": role, "clouds_yaml": str(lab.clouds_file)} for role in CLOUDS},
+        "storage": {"url": str(STORAGE), "web_url": f"http://127.0.0.1:{FILES_PORT}"},
         # The servers of the demo look at their ports only: no system answers a shutdown.
-        "timeouts: {server_stop_s: 60}\n"
-    )
+        "timeouts": {"server_stop_s": 60},
+        **hosts.sections(lab),
+    }
+    CONFIG.touch(mode=0o600)
+    CONFIG.write_text(yaml.safe_dump(settings, sort_keys=False))
 
 
 def _files() -> Process:

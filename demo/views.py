@@ -21,7 +21,7 @@ Look = dict[Role, tuple[dict[str, int], Servers]]
 
 def has_project(clouds_file: Path, name: str) -> bool:
     """Return whether the source has the project."""
-    with _connect(clouds_file, "source") as cloud:
+    with connect(clouds_file, "source") as cloud:
         return cloud.identity.find_project(name) is not None
 
 
@@ -31,7 +31,7 @@ def look(config: Path, project: str) -> Look:
     found: Look = {}
     for role in Role:
         section = sections[role.value]
-        with _connect(Path(section["clouds_yaml"]), section["entry"]) as cloud:
+        with connect(Path(section["clouds_yaml"]), section["entry"]) as cloud:
             found[role] = _look(cloud, project)
     return found
 
@@ -60,7 +60,8 @@ def _count(items: Any) -> int:
     return sum(1 for _ in items)
 
 
-def _connect(clouds_file: Path, entry: str) -> Any:
+def connect(clouds_file: Path, entry: str) -> Any:
+    """Return a connection to a cloud of the lab."""
     loader = openstack.config.OpenStackConfig(config_files=[str(clouds_file)], load_envvars=False)
     return openstack.connection.Connection(config=loader.get_one(cloud=entry))
 

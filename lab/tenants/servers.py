@@ -59,6 +59,11 @@ SERVERS = {
             "portal-1", ("umbrella-net",), ("web",), image=PORTAL_IMAGE, floating=True,
             volumes=("portal-uploads",), metadata={"role": "portal"},
         ),
+        # One more than a cloud has hosts: some host has two, and can send them separate ways.
+        *(
+            Plan(name, ("umbrella-net",), ("web",), image=PORTAL_IMAGE)
+            for name in ("portal-2", "report-1", "mail-1")
+        ),
     ),
 }  # fmt: skip
 
