@@ -67,12 +67,9 @@ def _speed(found: dict[str, Any]) -> list[Row]:
     value, floor = min(found["seconds"]), min(found["floors"])
     servers = sum(rows["servers"] for rows in found["rows"].values())
     asked, pages = found["to_listings"], sum(found["expected"].values())
-    single = found["sent"] - asked
     return [
         _row(f"discovery, {servers} servers", value, "s", floor, value / floor, MOST_OF_FLOOR),
         _row("calls to listings", asked, "calls", pages, asked / pages, 1.0),
-        # For what no API lists; nothing to compare with.
-        _row("calls for single things", single, "calls", single, 1.0, 1.0),
     ]
 
 
