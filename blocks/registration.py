@@ -10,6 +10,7 @@ from pumphouse.blocks.bmc import Bmc
 from pumphouse.blocks.cloud import OpenStackCloud
 from pumphouse.blocks.fuel import Fuel
 from pumphouse.blocks.site import Site
+from pumphouse.blocks.switch import Switch
 from pumphouse.bmc import BmcAccess
 from pumphouse.config import (
     CloudAccess,
@@ -18,11 +19,13 @@ from pumphouse.config import (
     bmc_block,
     cloud_block,
     fuel_block,
+    switch_block,
 )
 from pumphouse.fuel import FuelAccess
 from pumphouse.hosts import HostSettings
 from pumphouse.limits import names as limits_of
 from pumphouse.models import Role
+from pumphouse.switches import SwitchAccess
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def register(config: Config, *, free_slots: bool = False) -> Sequence[Registered
         fuel.save(fuel_block(config.name), overwrite=True)
         written.append(Registered("block pumphouse-fuel", fuel_block(config.name), fuel.url))
     written += _save_bmcs(config)
+    written += _save_switches(config)
     settings = {name: getattr(config, name) for name in SiteSettings.model_fields}
     site = Site(
         source=clouds[Role.SOURCE],
@@ -96,6 +100,19 @@ def _save_bmcs(config: Config) -> Iterator[Registered]:
             name = bmc_block(config.name, host)
             bmc.save(name, overwrite=True)
             yield Registered("block pumphouse-bmc", name, bmc.endpoint)
+
+
+def switch_of(config: Config, name: str) -> Switch:
+    """Return a switch as a block that is not saved yet."""
+    section = config.switches[name]
+    return Switch(**{key: getattr(section, key) for key in SwitchAccess.model_fields})
+
+
+def _save_switches(config: Config) -> Iterator[Registered]:
+    for switch in config.switches:
+        block, name = switch_of(config, switch), switch_block(config.name, switch)
+        block.save(name, overwrite=True)
+        yield Registered("block pumphouse-switch", name, block.endpoint)
 
 
 def _settings(host: HostSettings) -> HostSettings:

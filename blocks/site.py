@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 from pumphouse.blocks.bmc import Bmc
 from pumphouse.blocks.cloud import OpenStackCloud
 from pumphouse.blocks.fuel import Fuel
-from pumphouse.config import SiteSettings, bmc_block
+from pumphouse.blocks.switch import Switch
+from pumphouse.config import SiteSettings, bmc_block, switch_block
 from pumphouse.errors import ConfigError
 from pumphouse.hosts import HostSettings
 from pumphouse.models import Role
@@ -80,10 +81,20 @@ class Site(SiteSettings, _Pair, Block):
     @staticmethod
     def bmc(site: str, host: str) -> Bmc | None:
         """Return the BMC of *host* at the site called *site*; None when it has none."""
-        try:
-            return cast(Bmc, Bmc.load(bmc_block(site, host)))
-        except ValueError as error:
-            # Prefect has no class of its own for a block that does not exist.
-            if "Unable to find block document" not in str(error):
-                raise
-            return None
+        return cast(Bmc | None, _load_if_any(Bmc, bmc_block(site, host)))
+
+    @staticmethod
+    def switch(site: str, name: str) -> Switch | None:
+        """Return the switch called *name* at the site called *site*; None when it has none."""
+        return cast(Switch | None, _load_if_any(Switch, switch_block(site, name)))
+
+
+def _load_if_any(kind: type[Block], name: str) -> Block | None:
+    """Return the block of that name; None when there is none."""
+    try:
+        return cast(Block, kind.load(name))
+    except ValueError as error:
+        # Prefect has no class of its own for a block that does not exist.
+        if "Unable to find block document" not in str(error):
+            raise
+        return None

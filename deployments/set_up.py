@@ -21,6 +21,7 @@ from pumphouse.blocks.bmc import Bmc
 from pumphouse.blocks.cloud import OpenStackCloud
 from pumphouse.blocks.fuel import Fuel
 from pumphouse.blocks.site import Site
+from pumphouse.blocks.switch import Switch
 from pumphouse.deployments import POOL
 from pumphouse.errors import PumphouseError
 
@@ -48,10 +49,10 @@ def set_up() -> list[str]:
     Raises:
         DeployFailed: The deployments were refused. Pool and automation are there.
     """
-    for block in (OpenStackCloud, Fuel, Bmc, Site):
+    for block in (OpenStackCloud, Fuel, Bmc, Switch, Site):
         block.register_type_and_schema()
     return [
-        "block types OpenStack Cloud, Fuel, Pumphouse BMC, Pumphouse Site",
+        "block types OpenStack Cloud, Fuel, Pumphouse BMC, Pumphouse Switch, Pumphouse Site",
         _create_pool(),
         _create_automation(),
         *_deploy(),

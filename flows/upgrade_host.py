@@ -3,26 +3,22 @@
 import threading
 from contextlib import nullcontext
 from time import monotonic
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-from prefect import flow, get_run_logger, runtime
-from prefect.flow_runs import suspend_flow_run
-from prefect.futures import PrefectFuture
-from prefect.input import RunInput
+from prefect import flow, get_run_logger
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from pumphouse.blocks.site import Site
-from pumphouse.errors import PumphouseError, Refused, UpgradeFailed, UpgradeRejected
-from pumphouse.flows.evacuate import evacuate
+from pumphouse.errors import PumphouseError, Refused, UpgradeRejected
+from pumphouse.flows.host_steps import Walk, ask, hook_saying
 from pumphouse.guards import Checked, objections
 from pumphouse.tasks import host_facts
 from pumphouse.tasks.slots import only_run
-from pumphouse.tasks.upgrade_board import DONE, FAILED, FOUND, RUNS, Board
-from pumphouse.tasks.upgrade_steps import look, reason_of, with_retries
+from pumphouse.tasks.upgrade_board import Board
+from pumphouse.tasks.upgrade_steps import look
 from pumphouse.tasks.upgrading import Work
 from pumphouse.upgrade import (
-    EVACUATE,
     PXE,
     RELEASE,
     Step,
@@ -35,9 +31,6 @@ from pumphouse.upgrade import (
 
 # One thread: the flow's own is left free to be told that the run is cancelled.
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=1)
-
-GRACE_S = 20.0
-"""A cancelled run's step has this long to come to a safe end; Prefect kills it after 30 s."""
 
 
 class Upgraded(BaseModel):
@@ -55,30 +48,11 @@ class Upgraded(BaseModel):
     seconds: float
 
 
-class Approval(RunInput):
-    """Whether the host's disks may be given up. Nothing goes on without a decision."""
-
-    decision: Literal["approve", "reject"] = Field(description="Required.")
-    who: str = Field(min_length=1, description="Your name: Prefect does not know who you are.")
-    comment: str = Field(default="", description="Kept with the run.")
+def _say(site: str, host: str) -> str:
+    return _where(Work(cast(Site, Site.load(site)), site, host), None)
 
 
-def _say_where(flow: Any, flow_run: Any, state: Any) -> None:
-    """Say in which state a cancelled or crashed run's host is, wherever the hook runs."""
-    host, site = flow_run.parameters["host"], flow_run.parameters.get("site", "default")
-    logger = get_run_logger() if runtime.flow_run.id else _hook_logger(flow_run, flow)
-    try:
-        work = Work(cast(Site, Site.load(site)), site, host)
-        logger.warning("Host %s: %s", host, _where(work, None))
-    except Exception as error:  # noqa: BLE001 - a hook has nobody to raise to
-        text = "Host %s was left as it was. Carry on with: %s (%s)"
-        logger.warning(text, host, way_on(host), reason_of(error))
-
-
-def _hook_logger(flow_run: Any, flow: Any) -> Any:
-    from prefect.logging.loggers import flow_run_logger
-
-    return flow_run_logger(flow_run, flow)
+SAY_WHERE = hook_saying(_say, way_on)
 
 
 @flow(
@@ -86,8 +60,8 @@ def _hook_logger(flow_run: Any, flow: Any) -> Any:
     flow_run_name="upgrade {host}",
     task_runner=RUNNER,
     persist_result=True,
-    on_cancellation=[_say_where],
-    on_crashed=[_say_where],
+    on_cancellation=[SAY_WHERE],
+    on_crashed=[SAY_WHERE],
 )
 def upgrade_host(
     host: str, approve: bool = False, dry_run: bool = False, site: str = "default"
@@ -143,18 +117,13 @@ def upgrade_host(
     return result
 
 
-class _Run:
+class _Run(Walk):
     """One run through the steps."""
 
     def __init__(self, work: Work, checked: Checked, board: Board, asks: bool) -> None:
-        self.work = work
+        super().__init__(work, board, checked.facts)
         self.checked = checked
-        self.board = board
         self.asks = asks
-        self.steps = steps(checked.by_fuel)
-        self.found = [step for step in self.steps if step.is_done(checked.facts)]
-        for step in self.found:
-            board.set(step, FOUND)
         self.words = where(checked.facts, checked.by_fuel)
 
     def check(self, is_emptied: bool) -> None:
@@ -164,18 +133,14 @@ class _Run:
         if problems := objections(self.checked, is_emptied):
             raise Refused(f"The upgrade of host {self.work.host}", problems)
 
-    def carry_out(self) -> list[str]:
-        """Do what is not done; return the names of the steps that were done."""
-        done = []
-        for step in self.steps:
-            if step in self.found:
-                continue
-            if step in (PXE, RELEASE):
-                self._before_reset(step)
-            self._do(step)
-            done.append(step.name)
-        self.words = where(look(self.work).facts, self.checked.by_fuel)
-        return done
+    def where(self, step: Step | None) -> str:
+        """Say where the host is."""
+        return _where(self.work, step)
+
+    def before(self, step: Step) -> None:
+        """Before the reset."""
+        if step in (PXE, RELEASE):
+            self._before_reset(step)
 
     def _before_reset(self, step: Step) -> None:
         """Ask everything once more, now that the host is empty, and then an operator."""
@@ -183,63 +148,18 @@ class _Run:
             self.checked = look(self.work)
             self.check(is_emptied=True)
         except PumphouseError as error:
-            raise self._failed(step, error) from error
+            raise self.failed(step, error) from error
         if self.asks:
-            _ask(self.work, step, self.checked)
+            self._ask(step)
 
-    def _do(self, step: Step) -> None:
-        self.board.set(step, RUNS)
-        future: PrefectFuture[None] | None = None
-        try:
-            if step is EVACUATE:
-                evacuate(host=self.work.host, site=self.work.site)
-            else:
-                future = with_retries(self.work, step).submit(self.work, step)
-                future.result()
-        except PumphouseError as error:
-            self.board.set(step, FAILED)
-            raise self._failed(step, error) from error
-        except BaseException:
-            self._stop(step, future)
-            raise
-        self.board.set(step, DONE)
+    def _ask(self, step: Step) -> None:
+        host, by_fuel = self.work.host, self.checked.by_fuel
+        what, question = f"The upgrade of host {host}", _question(self.work, self.checked)
 
-    def _failed(self, step: Step, error: PumphouseError) -> UpgradeFailed:
-        self.words = _where(self.work, step)
-        return UpgradeFailed(self.work.host, step.name, str(error), self.words)
+        def rejected(reason: str) -> UpgradeRejected:
+            return UpgradeRejected(host, "approval", reason, _state_at(self.work, step, by_fuel))
 
-    def _stop(self, step: Step, future: PrefectFuture[None] | None) -> None:
-        """Bring the step of a cancelled run to a safe end, and say where the host is."""
-        # A thread gets no exception: it looks at this.
-        self.work.stop.set()
-        if future is not None:
-            future.wait(timeout=GRACE_S)
-        self.board.set(step, FAILED)
-        self.words = f"Stopped at step {step.name}. {step.state}"
-        get_run_logger().warning("%s: %s", self.work.host, self.words)
-
-
-def _ask(work: Work, step: Step, checked: Checked) -> None:
-    """
-    Suspend the run until somebody decides.
-
-    Raises:
-        Refused: The run was not started from a deployment, so nothing could resume it.
-        UpgradeRejected: Somebody said no.
-    """
-    if not runtime.deployment.id:
-        reason = "An approval is asked for, and only a deployment's run can wait for one."
-        help_ = f"Run pumphouse upgrade-host {work.host} --deployment."
-        raise Refused(f"The upgrade of host {work.host}", [reason, help_])
-    answer = suspend_flow_run(
-        wait_for_input=Approval.with_initial_data(description=_question(work, checked)),
-        timeout=int(work.timeouts.approval_s),
-    )
-    if answer.decision == "approve":
-        work.log(f"{answer.who} approved it. {answer.comment}".strip())
-        return
-    reason = f"{answer.who} rejected it. {answer.comment}".strip()
-    raise UpgradeRejected(work.host, "approval", reason, _state_at(work, step, checked.by_fuel))
+        ask(self.work, what, way_on(host), question, rejected)
 
 
 def _question(work: Work, checked: Checked) -> str:

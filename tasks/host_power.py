@@ -36,7 +36,7 @@ def reset(work: Work) -> None:
     Raises:
         Refused: It is not empty, or Fuel is at work on it or has installed it.
     """
-    if objections := [*_not_empty(work), *_installed(work)]:
+    if objections := [*not_empty(work), *_installed(work)]:
         raise Refused(f"Resetting host {work.host}", objections)
     with open_bmc(work.bmc(), work.stop) as session:
         session.reset()
@@ -44,7 +44,8 @@ def reset(work: Work) -> None:
     work.log("It was reset.")
 
 
-def _not_empty(work: Work) -> list[str]:
+def not_empty(work: Work) -> list[str]:
+    """Return what says that servers are on the host."""
     try:
         return maintenance.host_is_empty(work.pair, work.host)
     except ConfigError:
@@ -86,7 +87,7 @@ def release(work: Work) -> None:
         Refused: It is not empty, or it is in another environment.
         FuelTaskFailed: Fuel could not delete it.
     """
-    if objections := _not_empty(work):
+    if objections := not_empty(work):
         raise Refused(f"Releasing host {work.host}", objections)
     with work.fuel() as client:
         source = client.cluster(work.options.source_environment)

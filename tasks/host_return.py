@@ -4,7 +4,7 @@ from pumphouse.bmc import Device
 from pumphouse.errors import Refused
 from pumphouse.fuel import Node
 from pumphouse.models import Role
-from pumphouse.tasks import compute_services, maintenance
+from pumphouse.tasks import compute_services, maintenance, switch_ports
 from pumphouse.tasks.bmc import open_bmc
 from pumphouse.tasks.upgrading import Work
 from pumphouse.tasks.waiting import poll
@@ -26,6 +26,7 @@ def bring_back(work: Work) -> str:
         service = compute_services.read_service(api, work.host)
         _leave_fuel(work)
         if service["state"] != "up" or _is_in_bootstrap(work):
+            switch_ports.move_back(work)
             _boot_from_disk(work)
             poll(
                 f"the compute service of {work.host} to be up in the source",
@@ -40,6 +41,8 @@ def bring_back(work: Work) -> str:
 
 def _leave_fuel(work: Work) -> None:
     """Take the node out of the target's environment; it stays known to Fuel, as discovered."""
+    if not work.has_fuel:
+        return
     with work.fuel() as client:
         node = client.find_node(work.macs)
         if node is None or node.cluster_id is None:
@@ -52,6 +55,8 @@ def _leave_fuel(work: Work) -> None:
 
 
 def _is_in_bootstrap(work: Work) -> bool:
+    if not work.has_fuel:
+        return False
     with work.fuel() as client:
         node: Node | None = client.find_node(work.macs)
         return node is not None and node.status == "discover" and node.online

@@ -18,6 +18,11 @@ from pumphouse.upgrade import Step
 WAITS, FOUND, RUNS, DONE, FAILED = "waits", "found done", "runs", "done", "failed"
 
 
+def key_of(job: str, host: str) -> str:
+    """Return the key of an artifact about a host: small letters, digits and dashes."""
+    return f"{job}-" + re.sub(r"[^a-z0-9]+", "-", host.lower()).strip("-")
+
+
 class Board:
     """
     The steps of one host's upgrade, and how each stands. Showing it never breaks a step.
@@ -25,8 +30,9 @@ class Board:
     Called from the flow and from the threads of its steps.
     """
 
-    def __init__(self, host: str, steps: Sequence[Step]) -> None:
+    def __init__(self, host: str, steps: Sequence[Step], job: str = "upgrade") -> None:
         self.host = host
+        self.job = job
         self.steps = tuple(steps)
         self._states = {step.name: WAITS for step in steps}
         self._seconds: dict[str, float] = {}
@@ -36,8 +42,8 @@ class Board:
 
     @property
     def key(self) -> str:
-        """The artifacts' key: small letters, digits and dashes."""
-        return "upgrade-" + re.sub(r"[^a-z0-9]+", "-", self.host.lower()).strip("-")
+        """The artifacts' key."""
+        return key_of(self.job, self.host)
 
     def set(self, step: Step, state: str) -> None:
         """Note that *step* stands as *state* says, and show it."""
@@ -66,7 +72,9 @@ class Board:
     def _show(self, share: float) -> None:
         if self._artifact is None:
             self._artifact = create_progress_artifact(
-                share, key=f"{self.key}-progress", description=f"Upgrade of host {self.host}"
+                share,
+                key=f"{self.key}-progress",
+                description=f"{self.job.capitalize()} of host {self.host}",
             )
         else:
             update_progress_artifact(self._artifact, share)  # type: ignore[arg-type]

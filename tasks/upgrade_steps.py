@@ -16,6 +16,7 @@ from pumphouse.errors import (
     MissingRights,
     PumphouseError,
     Refused,
+    SwitchRefused,
     WaitFailed,
 )
 from pumphouse.guards import Checked
@@ -26,6 +27,7 @@ from pumphouse.tasks import (
     host_joining,
     host_power,
     host_probes,
+    release_steps,
 )
 from pumphouse.tasks.deadlines import Deadline
 from pumphouse.tasks.upgrading import Work
@@ -35,6 +37,9 @@ ACTIONS: Mapping[str, Callable[[Work], None]] = {
     "pxe": host_power.set_pxe,
     "reset": host_power.reset,
     "release": host_power.release,
+    "power-off": release_steps.power_off,
+    "port": release_steps.move_port,
+    "power-on": release_steps.power_on,
     "assign": host_assignment.assign,
     "disks": host_assignment.set_disks,
     "nics": host_assignment.set_nics,
@@ -47,11 +52,12 @@ ACTIONS: Mapping[str, Callable[[Work], None]] = {
 }
 """What each step does. Registration depends on which attempt it is, and to evacuate is a flow."""
 
-BOUNDED = frozenset({"pxe", "reset", "assign", "disks", "nics", "enable"})
+BOUNDED = frozenset({"pxe", "reset", "power-off", "power-on", "assign", "disks", "nics", "enable"})
 """Steps whose calls each have a time-out, and that get one for all of them together."""
 
 HOPELESS = (
     BmcRefused, ConfigError, FuelNodeUnclear, Interrupted, MissingRights, Refused,
+    SwitchRefused,
 )  # fmt: skip
 """Errors that come again however often a step is tried."""
 

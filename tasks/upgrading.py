@@ -60,6 +60,11 @@ class Work:
         return self.pair.host(self.host)
 
     @property
+    def has_fuel(self) -> bool:
+        """Whether the site has a Fuel master."""
+        return bool(self.pair.fuel and self.pair.fuel.url)
+
+    @property
     def macs(self) -> Sequence[str]:
         """All MACs by which Fuel knows the host."""
         return sorted(self.settings.all_macs)

@@ -11,10 +11,14 @@ from pumphouse.config import Config, Storage, bmc_block, cloud_block
 from pumphouse.config_text import parse
 from pumphouse.errors import ConfigError
 from pumphouse.models import Mover, Role
+from pumphouse.switches import Commands
 from pumphouse.upgrade_options import UpgradeOptions
 
 SAMPLE = Path(__file__).parent.parent / "samples" / "config.yaml"
-SECRETS = {"TARGET_PASSWORD": "secret", "FUEL_PASSWORD": "also", "BMC_PASSWORD": "third"}
+SECRETS = {
+    name: f"of {name}"
+    for name in ("TARGET_PASSWORD", "FUEL_PASSWORD", "BMC_PASSWORD", "SWITCH_PASSWORD")
+}
 SHORT = "source: {entry: old}\ntarget: {entry: new}\n"
 
 
@@ -52,7 +56,7 @@ def test_the_sample_is_valid() -> None:
     config = parse(SAMPLE.read_text(), SECRETS)
 
     assert config.target.password is not None
-    assert config.target.password.get_secret_value() == "secret"
+    assert config.target.password.get_secret_value() == "of TARGET_PASSWORD"
 
 
 def test_the_sample_shows_every_key() -> None:
@@ -75,6 +79,8 @@ def test_the_sample_gives_the_defaults() -> None:
     assert short.mappings == config.mappings
     assert short.maintenance == config.maintenance
     assert UpgradeOptions(environment="target") == config.upgrade
+    assert short.release == config.release
+    assert Commands() == config.switches["rack-3"].commands
     assert short.storage.url == config.storage.url
 
 
@@ -102,6 +108,8 @@ def test_the_sample_gives_the_defaults() -> None:
         (SHORT + "upgrade: {fixed: {bonds: {b: {slaves: [a]}}}}\n", "at least 2 items"),
         (SHORT + "maintenance: {strategy: x}\n", "maintenance.strategy: Input should be 'auto'"),
         (SHORT + "storage: {web_url: x}\n", "storage.web_url: "),
+        (SHORT + "release: {vlan: 4095}\n", "release.vlan: Input should be less than or equal"),
+        (SHORT + "switches: {s: {address: a, user: u}}\n", "give a password or a key_file"),
         ("source: {}\ntarget: {entry: b}\n", "source: give either entry"),
         ("source: {auth_url: 'http://k'}\ntarget: {entry: b}\n", "username, password and proj"),
         ("source: {entry: 7}\ntarget: {entry: b}\n", "put the number in quotes"),

@@ -24,6 +24,8 @@ from pumphouse.hosts import Host, clashes
 from pumphouse.maintenance_options import MaintenanceOptions
 from pumphouse.mappings import Mappings
 from pumphouse.models import Mover, Role
+from pumphouse.release_options import ReleaseOptions
+from pumphouse.switches import SwitchAccess
 from pumphouse.upgrade_options import UpgradeOptions
 
 
@@ -228,6 +230,7 @@ class SiteSettings(BaseModel):
         default_factory=MaintenanceOptions, title="Maintenance"
     )
     upgrade: UpgradeOptions = Field(default_factory=UpgradeOptions, title="Upgrade of hosts")
+    release: ReleaseOptions = Field(default_factory=ReleaseOptions, title="Release of hosts")
 
 
 class _CloudSection(CloudAccess, _Section):
@@ -236,6 +239,10 @@ class _CloudSection(CloudAccess, _Section):
 
 class _FuelSection(FuelAccess, _Section):
     """The Fuel master in config.yaml."""
+
+
+class SwitchSection(SwitchAccess, _Section):
+    """A switch in config.yaml."""
 
 
 class Config(SiteSettings, _Section):
@@ -250,6 +257,7 @@ class Config(SiteSettings, _Section):
     target: _CloudSection
     fuel: _FuelSection = Field(default_factory=_FuelSection)
     hosts: dict[str, Host] = Field(default={})
+    switches: dict[str, SwitchSection] = Field(default={})
     health_checks: None = None
 
     @model_validator(mode="after")
@@ -270,11 +278,21 @@ def fuel_block(site: str) -> str:
 
 
 def bmc_block(site: str, host: str) -> str:
+    """Return the name of the block that says how to reach the BMC of *host*."""
+    return f"{site}-bmc-{_slug(host)}"
+
+
+def switch_block(site: str, switch: str) -> str:
+    """Return the name of the block that says how to reach *switch*."""
+    return f"{site}-switch-{_slug(switch)}"
+
+
+def _slug(name: str) -> str:
     """
-    Return the name of the block that says how to reach the BMC of *host*.
+    Return *name* as a part of a block's name.
 
     Prefect allows small letters, digits and dashes; a digest keeps apart what that makes equal.
     """
-    plain = re.sub(r"[^a-z0-9]+", "-", host.lower()).strip("-")
-    digest = hashlib.sha256(host.encode()).hexdigest()[:6]
-    return f"{site}-bmc-{plain}" if plain == host else f"{site}-bmc-{plain}-{digest}"
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    digest = hashlib.sha256(name.encode()).hexdigest()[:6]
+    return plain if plain == name else f"{plain}-{digest}"

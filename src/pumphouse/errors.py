@@ -23,6 +23,10 @@ Our exception hierarchy:
     - BmcUnreachable        it does not answer, or the session broke
     - BmcRefused            it answers, but not to this user or not with this right
     - BmcFailed             it took the command, and what it tells afterwards is not that
+  - SwitchError             a switch did not do what was asked
+    - SwitchUnreachable     it does not answer, or the connection broke
+    - SwitchRefused         it, or we, refused the login
+    - SwitchFailed          it refused a command, or its port is not where it was moved
   - FuelUnreachable         the Fuel master does not answer or does not let us in
   - FuelRefused             Fuel answered a request with an error
   - FuelBusy                Fuel does something else in that environment; try again later
@@ -30,6 +34,8 @@ Our exception hierarchy:
   - FuelNodeUnclear         several of Fuel's nodes could be the host
   - UpgradeFailed           a step of a host's upgrade failed; says where the host is now
     - UpgradeRejected       somebody did not approve it; exit code 3
+    - ReleaseFailed         a step of a host's release failed; says where the host is now
+      - ReleaseRejected     somebody did not approve it; exit code 3
   - UpgradesIncomplete      some of several hosts were not upgraded
   - ServerUnreachable       the Prefect server does not answer or does not let us in
   - RunFailed               a run on the server ended, but not well
@@ -446,6 +452,50 @@ class BmcFailed(BmcError):
     advice = "Look at the machine's console and at the BMC's own log."
 
 
+class SwitchError(PumphouseError):
+    """
+    A switch did not do what was asked.
+
+    Attributes:
+        switch: Its name and where it is.
+
+        doing: What was asked, for example ``move port swp7 to VLAN 30``.
+
+        reason: What happened, and what was or was not changed: whole sentences.
+    """
+
+    advice = ""
+
+    def __init__(self, switch: str, doing: str, reason: str) -> None:
+        super().__init__(switch, doing, reason)
+        self.switch = switch
+        self.doing = doing
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"Switch {self.switch}: could not {self.doing}: {self.reason} {self.advice}".rstrip()
+        )
+
+
+class SwitchUnreachable(SwitchError):
+    """A switch does not answer, or the connection broke. Worth a retry."""
+
+    advice = "Check its address, and that SSH to it is open from the worker."
+
+
+class SwitchRefused(SwitchError):
+    """A switch does not accept our login, or we do not accept its host key. No retry helps."""
+
+    advice = "Correct the access to this switch and run again."
+
+
+class SwitchFailed(SwitchError):
+    """A switch refused a command, has no such port, or took all and the port is not there."""
+
+    advice = "Look at the port on the switch, correct it or the configuration, and run again."
+
+
 class FuelUnreachable(PumphouseError):
     """
     The Fuel master does not answer, or does not accept our credentials.
@@ -632,6 +682,8 @@ class UpgradeFailed(PumphouseError):
         state: In which state the host is now, and what brings it forward and back.
     """
 
+    done = "upgraded"
+
     def __init__(self, host: str, step: str, reason: str, state: str) -> None:
         super().__init__(host, step, reason, state)
         self.host = host
@@ -640,11 +692,23 @@ class UpgradeFailed(PumphouseError):
         self.state = state
 
     def __str__(self) -> str:
-        return f"Host {self.host} was not upgraded: {self.step}: {self.reason} {self.state}"
+        return f"Host {self.host} was not {self.done}: {self.step}: {self.reason} {self.state}"
 
 
 class UpgradeRejected(UpgradeFailed):
     """Somebody did not approve that a host's disks are given up. Its disks are untouched."""
+
+    exit_code = 3
+
+
+class ReleaseFailed(UpgradeFailed):
+    """A step of a host's release to Fuel failed, or the run was told to stop there."""
+
+    done = "released"
+
+
+class ReleaseRejected(ReleaseFailed):
+    """Somebody did not approve that a host is given up. It runs on, empty."""
 
     exit_code = 3
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from pumphouse.bmc import BmcAccess
+from pumphouse.switches import SwitchPort
 
 _SEPARATORS = re.compile(r"[:.\-\s]")
 _MAC = re.compile(r"[0-9a-f]{12}")
@@ -71,6 +72,11 @@ class HostSettings(BaseModel):
     boot_mode: Literal["legacy", "uefi"] = Field(
         default="legacy", title="Boot mode", description="How its firmware boots: legacy or uefi."
     )
+    switch_port: SwitchPort | None = Field(
+        default=None,
+        title="Switch port",
+        description="Of the boot NIC. Needed only to release the host, if it changes its VLAN.",
+    )
     notes: str = Field(default="", title="Notes", description="For people: rack, owner, ticket.")
 
     @property
@@ -90,12 +96,18 @@ class Host(HostSettings):
 
 
 def clashes(hosts: Mapping[str, Host]) -> list[str]:
-    """Return a sentence for each MAC or BMC of two hosts: one's reset would hit the other."""
+    """
+    Return a sentence for each MAC, BMC or switch port of two hosts.
+
+    What is done to one would hit the other.
+    """
     macs = _claimed_twice(hosts, lambda host: host.all_macs)
     bmcs = _claimed_twice(hosts, lambda host: [host.bmc.endpoint] if host.bmc else [])
+    ports = _claimed_twice(hosts, lambda host: [str(host.switch_port)] if host.switch_port else [])
     return [
         *(f"hosts: the MAC {mac} belongs to {' and '.join(of)}." for mac, of in macs.items()),
         *(f"hosts: the BMC {bmc} belongs to {' and '.join(of)}." for bmc, of in bmcs.items()),
+        *(f"hosts: {port} belongs to {' and '.join(of)}." for port, of in ports.items()),
     ]
 
 

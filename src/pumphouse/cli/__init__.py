@@ -19,6 +19,7 @@ from pumphouse.cli import (
     inventory,
     maintenance,
     plans,
+    releases,
     runs,
     upgrades,
 )
@@ -45,6 +46,7 @@ app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(hosts.app, name="hosts")
 app.command("upgrade-host")(upgrades.upgrade_host)
 app.command("reassign", help="The same as upgrade-host.")(upgrades.upgrade_host)
+app.command("release-host")(releases.release_host)
 app.command("approve")(upgrades.approve)
 app.add_typer(inventory.app, name="inventory")
 app.command("deploy")(deploying.deploy)
