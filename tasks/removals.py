@@ -16,6 +16,10 @@ from pumphouse.tasks.compute_services import delete_service
 
 Raw = dict[str, Any]
 
+ALLOCATIONS = "1.28"
+"""Placement microversion that changes allocations safely (by generation): from 1.38 on it gives
+the consumer type ``unknown``, which it does not take back."""
+
 
 def remove(api: Api, host: str) -> list[str]:
     """
@@ -91,14 +95,14 @@ def _release(api: Api, name: str, host: str) -> Iterator[str]:
         for consumer in emptiness.consumers_of(api, provider["uuid"]):
             if not emptiness.lives_elsewhere(api, consumer, host):
                 continue
-            path, version = f"/allocations/{consumer}", api.microversion("placement")
-            body: Raw = api.get("placement", path, None, version)
+            path = f"/allocations/{consumer}"
+            body: Raw = api.get("placement", path, None, ALLOCATIONS)
             body["allocations"] = {
                 id_: {"resources": of["resources"]}
                 for id_, of in body["allocations"].items()
                 if id_ != provider["uuid"]
             }
-            api.call("PUT", "placement", path, json=body, microversion=version)
+            api.call("PUT", "placement", path, json=body, microversion=ALLOCATIONS)
             yield f"allocation of server {consumer} on provider {provider['name']}"
 
 

@@ -87,7 +87,8 @@ class Nova:
         return self.allocations[request.parts["id"]]
 
     def allocate(self, request: Request) -> Answer:
-        """Replace what one consumer has."""
+        """Replace what one consumer has; newer microversions want to know what it is."""
+        assert request.headers["openstack-api-version"] == "placement 1.28"
         self.allocations[request.parts["id"]] = request.json()
         return Answer(204)
 
