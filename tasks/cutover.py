@@ -19,6 +19,7 @@ from pumphouse.errors import (
     PumphouseError,
     WaitFailed,
 )
+from pumphouse.fingerprints import OWN
 from pumphouse.steps import STEPS
 from pumphouse.tables import Row
 from pumphouse.tasks import images, ports, servers
@@ -131,7 +132,7 @@ class CutOver(Crossing):
         """Write the journal, or read the one that an interrupted run left."""
         metadata = self.live.get("metadata") or {}
         if self.is_resumed:
-            self.journal = {k: v for k, v in metadata.items() if k.startswith(checks.OWN)}
+            self.journal = {k: v for k, v in metadata.items() if k.startswith(OWN)}
             self.log("An interrupted cut-over is carried on.")
             return
         self.journal = {
@@ -210,9 +211,8 @@ class CutOver(Crossing):
         version = owner.microversion("compute")
         if version and tuple(map(int, version.split("."))) >= (2, 90) and self.row["hostname"]:
             body["hostname"] = self.row["hostname"].partition(".")[0]
-        answer = owner.call(
-            "POST", "compute", "/servers", json={"server": body}, microversion=version
-        )
+        asked = {"server": body} | bodies.hints(self.row)
+        answer = owner.call("POST", "compute", "/servers", json=asked, microversion=version)
         return {"id": answer.json()["server"]["id"], "status": "BUILD"}
 
     def do_connect(self) -> None:

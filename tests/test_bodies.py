@@ -147,3 +147,14 @@ def test_volumes_and_their_copies_must_be_as_many() -> None:
     """A missing copy is never left out silently."""
     with pytest.raises(ValueError, match="shorter"):
         bodies.server(attached(), "F", "I", [], [])
+
+
+def test_zones_and_groups_are_those_of_the_target() -> None:
+    """Only what a mapping found at the target is asked for; the source's own names are not."""
+    plain = {**row("servers", **source()["servers"][0]), "attached": []}
+    placed = {**plain, "target_zone": "az9", "target_group_id": "G"}
+    assert "availability_zone" not in bodies.server(plain, "F", "I", [], [])
+    assert bodies.server(placed, "F", "I", [], [])["availability_zone"] == "az9"
+    assert (bodies.hints(plain), bodies.hints(placed)) == (
+        {}, {"os:scheduler_hints": {"group": "G"}},
+    )  # fmt: skip

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pumphouse.checks import OWN, own_free
+from pumphouse.checks import own_free
+from pumphouse.fingerprints import OWN
 from pumphouse.models import SOURCE_ID
 from pumphouse.tables import Row
 
@@ -227,6 +228,7 @@ def volume(row: Row, image_id: str) -> dict[str, Any]:
         "description": row["description"],
         "size": row["size_gib"],
         "volume_type": row["volume_type"],
+        "availability_zone": row.get("target_zone"),
         "imageRef": image_id,
         "metadata": {**own_free(row["metadata"]), SOURCE_ID: row["id"]},
     }
@@ -274,12 +276,19 @@ def server(
         "block_device_mapping_v2": mapping,
         "networks": [{"port": id_} for id_ in ports] or "none",
         "key_name": row["key_name"],
+        "availability_zone": row.get("target_zone"),
         "user_data": row["user_data"],
         "config_drive": True if row["has_config_drive"] else None,
         "metadata": {**own_free(row["metadata"]), SOURCE_ID: row["id"]},
         "tags": list(row["tags"] or []) or None,
     }
     return _present(body)
+
+
+def hints(row: Row) -> dict[str, Any]:
+    """Return what goes beside the body of a server: the target's group that it joins."""
+    group = row.get("target_group_id")
+    return {"os:scheduler_hints": {"group": group}} if group else {}
 
 
 def _local_disks(row: Row) -> list[dict[str, Any]]:

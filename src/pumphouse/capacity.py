@@ -99,7 +99,7 @@ def _place(row: Row, of: Needs, there: Hosts, target: Estate) -> str:
         where = f" in zone {zone}" if zone else ""
         return f"No host of the target{where} is enabled and up; enable or add a host."
     amounts = np.array([of.vcpus, of.ram_mib, of.local_gib], dtype=float)
-    has_room = (there.free >= amounts).all(axis=1)
+    has_room = np.asarray((there.free >= amounts).all(axis=1))
     if group:
         allowed = _by_policy(group, allowed, there)
     fitting = np.flatnonzero(allowed & has_room)

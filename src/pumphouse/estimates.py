@@ -86,7 +86,7 @@ def rates(ledgers: Iterable[pd.DataFrame]) -> Rates:
         sizes, seconds = np.array(copied).T
         found |= {"copy_bytes_per_s": sizes.sum() / max(seconds.sum(), 0.1)}
         found["copies"] = len(copied)
-    return Rates(**found)  # type: ignore[arg-type]
+    return Rates(**found)
 
 
 Pairs = list[tuple[float, float]]

@@ -5,7 +5,7 @@ Pure values. `pumphouse.translation` applies them to the source's tables.
 """
 
 from string import Formatter
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -40,7 +40,7 @@ def _names(value: dict[str, str]) -> dict[str, str]:
 
 Names = Annotated[dict[str, str], AfterValidator(_names)]
 
-_NAMES = Field(
+_NAMES: Any = Field(
     default={},
     title="Names",
     description="By name or id at the source (or domain/project/name): the name or id at the "
