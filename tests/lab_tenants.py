@@ -28,12 +28,15 @@ class Tenant:
     connection: Connection
     admin: Connection
 
-    def create_network(self, cidr: str = "10.77.0.0/24") -> Any:
-        """Create a network with one subnet."""
+    def create_network(self, cidr: str = "10.77.0.0/24", slaac: str = "") -> Any:
+        """Create a network with one subnet, or two: *slaac* is the range of an IPv6 one."""
         network = self.connection.network.create_network(name=f"{self.name}-net")
-        self.connection.network.create_subnet(
-            name=f"{self.name}-subnet", network_id=network.id, ip_version=4, cidr=cidr
-        )
+        create = self.connection.network.create_subnet
+        create(name=f"{self.name}-subnet", network_id=network.id, ip_version=4, cidr=cidr)
+        if slaac:
+            modes = {"ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac"}
+            name = f"{self.name}-subnet-6"
+            create(name=name, network_id=network.id, ip_version=6, cidr=slaac, **modes)
         return network
 
     def create_image(self, size_mib: int = 4, **properties: Any) -> Any:

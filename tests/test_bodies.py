@@ -63,6 +63,21 @@ def test_a_port_is_the_same_but_down() -> None:
     assert body["security_groups"] == ["G1"]
 
 
+def test_an_address_that_neutron_derives_from_the_mac_is_not_asked_for() -> None:
+    """Asked for, Neutron calls it taken; the copy has the same MAC and so the same address."""
+    fixed = [
+        {"subnet_id": "s1", "ip_address": "fd10:30::f816:3eff:fe86:6422"},
+        {"subnet_id": "s1", "ip_address": "fd10:30::f816:3eff:fe86:6423"},
+    ]
+
+    body = bodies.port(of("ports", mac_address="fa:16:3e:86:64:22", fixed_ips=fixed), IDS)
+
+    assert body["fixed_ips"] == [
+        {"subnet_id": "S1"},
+        {"subnet_id": "S1", "ip_address": "fd10:30::f816:3eff:fe86:6423"},
+    ]
+
+
 def test_a_port_without_security_has_no_groups() -> None:
     """Neutron refuses groups on a port whose security is off."""
     body = bodies.port(of("ports", is_port_security_enabled=False), IDS)

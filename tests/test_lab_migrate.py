@@ -29,7 +29,8 @@ def _pair(clouds_file: Path, tmp_path: Path) -> Site:
 def served(tenant: Tenant, **options: Any) -> Any:
     """Return a server of *tenant* with a network, an image and a flavor of its own."""
     image, flavor = tenant.create_image(), tenant.create_flavor()
-    return tenant.create_server(image, flavor, tenant.create_network(), **options)
+    network = tenant.create_network(slaac="fd77::/64")
+    return tenant.create_server(image, flavor, network, **options)
 
 
 class Killed(BaseException):

@@ -1,6 +1,7 @@
 """What is sent to the target to make a copy: request bodies from source rows and target ids."""
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
 
 from pumphouse.checks import own_free
@@ -193,10 +194,7 @@ def port(row: Row, ids: Ids) -> dict[str, Any]:
         "network_id": ids["networks"][row["network_id"]],
         "project_id": ids["projects"][row["project_id"]],
         "mac_address": row["mac_address"],
-        "fixed_ips": [
-            {"subnet_id": ids["subnets"][f["subnet_id"]], "ip_address": f["ip_address"]}
-            for f in row["fixed_ips"] or []
-        ],
+        "fixed_ips": [_fixed_ip(f, row["mac_address"], ids) for f in row["fixed_ips"] or []],
         "admin_state_up": False,
         "security_groups": [ids["security_groups"][g] for g in row["security_group_ids"] or []],
         "allowed_address_pairs": row["allowed_address_pairs"] or None,
@@ -208,6 +206,21 @@ def port(row: Row, ids: Ids) -> dict[str, Any]:
         body["security_groups"] = []
         body["allowed_address_pairs"] = None
     return _present(body)
+
+
+def _fixed_ip(fixed: Row, mac: str, ids: Ids) -> dict[str, str]:
+    """Return one address of a port; one that is derived from its MAC Neutron only makes itself."""
+    subnet = {"subnet_id": ids["subnets"][fixed["subnet_id"]]}
+    address = ip_address(fixed["ip_address"])
+    if address.version == 6 and int(address) % 2**64 == eui64(mac):
+        return subnet
+    return subnet | {"ip_address": fixed["ip_address"]}
+
+
+def eui64(mac: str) -> int:
+    """Return the lower half of the IPv6 address that SLAAC derives from *mac* (RFC 4291)."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    return int.from_bytes(bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:])
 
 
 def floating_ip(row: Row, ids: Ids) -> dict[str, Any]:
