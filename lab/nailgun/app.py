@@ -136,7 +136,10 @@ async def _answer(world: World, request: Request) -> Response:
         call.body = json.loads(await request.body() or b"null")
     except ValueError:
         return Failure(400, "Invalid json received").response()
-    return await _nailgun(world, method, path, call)
+    response = await _nailgun(world, method, path, call)
+    for watcher in world.watchers:
+        watcher(str(seen["call"]))
+    return response
 
 
 async def _nailgun(world: World, method: str, path: str, call: Call) -> Response:

@@ -1,7 +1,7 @@
 """Everything that the parts of the stand-in share."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,8 @@ class World:
         self.faults = Faults()
         self.tokens: set[str] = set()
         self.calls: list[dict[str, Any]] = []
+        self.watchers: list[Callable[[str], None]] = []
+        """Are told each call when it was carried out, before its answer goes out."""
         self._jobs: set[asyncio.Task[None]] = set()
         self._by_task: dict[int, asyncio.Task[None]] = {}
 
