@@ -123,13 +123,14 @@ def register(work: Work, attempt: int = 1) -> None:
     """
     Wait until the host is in Fuel's bootstrap, known by all of its MACs.
 
-    attempt: From the second on the host is told once more to boot from the network.
+    attempt: From the second on the host is told once more to boot from the network, unless it
+        has come meanwhile.
 
     Raises:
         FuelNodeUnclear: A node has some of the MACs, and kept only these.
         WaitFailed: It did not register.
     """
-    if attempt > 1 and not work.options.source_environment:
+    if attempt > 1 and not work.options.source_environment and not _has_come(work):
         work.log("It did not register: it is reset once more.")
         set_pxe(work)
         reset(work)
@@ -147,6 +148,13 @@ def register(work: Work, attempt: int = 1) -> None:
                 break
         _name(work, client, node)
     work.log(f"It registered as {node.label}.")
+
+
+def _has_come(work: Work) -> bool:
+    """Tell if the host waits in bootstrap: then something else failed, and no reset helps."""
+    with work.fuel() as client:
+        node = client.find_node(work.macs)
+    return node is not None and node.status == "discover" and node.online
 
 
 def _name(work: Work, client: FuelClient, node: Node) -> None:
