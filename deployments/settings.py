@@ -76,6 +76,9 @@ TUNED = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
     # Who waits for a slot asks again after at most this; Prefect's 30 s idle away.
     "PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
+    # On a busy machine SQLite is locked for longer than Prefect's 10 s: calls got a 503, and the
+    # automation that crashes dead runs lost what it knew of them.
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
 }
 
 SERVER = {
@@ -90,6 +93,8 @@ SERVER = {
 }
 
 WORKER = {
+    # Runs have no use for names of deployments, and loading plugins fails in some, loudly.
+    "PREFECT_PLUGINS_ENABLED": "false",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     "PREFECT_WORKER_QUERY_SECONDS": "3",
     "PYTHONUNBUFFERED": "1",
