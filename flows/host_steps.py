@@ -8,6 +8,7 @@ from prefect import get_run_logger, runtime
 from prefect.flow_runs import suspend_flow_run
 from prefect.futures import PrefectFuture
 from prefect.input import RunInput
+from prefect.logging.loggers import flow_run_logger
 from pydantic import Field
 
 from pumphouse.errors import PumphouseError, Refused, UpgradeFailed
@@ -141,7 +142,8 @@ def hook_saying(say: Callable[[str, str], str], way_on: Callable[[str], str]) ->
 
     def say_where(flow: Any, flow_run: Any, state: Any) -> None:
         host, site = flow_run.parameters["host"], flow_run.parameters.get("site", "default")
-        logger = get_run_logger() if runtime.flow_run.id else _hook_logger(flow_run, flow)
+        # A worker runs this outside of the run, with the run's id in the environment.
+        logger = flow_run_logger(flow_run, flow)
         try:
             logger.warning("Host %s: %s", host, say(site, host))
         except Exception as error:  # noqa: BLE001 - a hook has nobody to raise to
@@ -149,9 +151,3 @@ def hook_saying(say: Callable[[str, str], str], way_on: Callable[[str], str]) ->
             logger.warning(text, host, way_on(host), reason_of(error))
 
     return say_where
-
-
-def _hook_logger(flow_run: Any, flow: Any) -> Any:
-    from prefect.logging.loggers import flow_run_logger
-
-    return flow_run_logger(flow_run, flow)
