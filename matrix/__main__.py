@@ -10,11 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from matrix import servers
+from matrix import hosts, servers
 from matrix.cells import Cell
 
 RESULT = Path("build/matrix.json")
-OPERATIONS: dict[str, Callable[[int], Iterator[Cell]]] = {"server": servers.cells}
+OPERATIONS: dict[str, Callable[[int], Iterator[Cell]]] = {
+    "server": servers.cells,
+    "hosts": hosts.cells,
+}
 
 
 def main() -> int:

@@ -1,0 +1,168 @@
+"""
+One host with everything around it, for tests of its upgrade: two clouds, Fuel, and its BMC.
+
+The clouds answer what the upgrade asks of them and keep what it changes; Fuel is the lab's
+stand-in and the BMC the lab's own, both as real processes or threads over real sockets.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prefect.client.orchestration import get_client
+
+from pumphouse.blocks.bmc import Bmc
+from pumphouse.blocks.fuel import Fuel
+from pumphouse.blocks.site import Site
+from pumphouse.config import Storage, bmc_block
+from pumphouse.fuel import FuelAccess
+from pumphouse.hosts import HostSettings
+from pumphouse.limits import host_limit
+from pumphouse.service_marks import Mark
+from pumphouse.upgrade_options import UpgradeOptions
+from tests.bmcs import Peer, own_bmc
+from tests.fakecloud import Answer, FakeCloud, Request
+from tests.fuel_server import FuelServer, serving
+
+HOST, SITE, NUMBER = "cmp1", "rack", 77
+MACS = tuple(f"52:54:00:f0:{NUMBER:02x}:0{i}" for i in range(4))
+
+
+@dataclass
+class Cloud:
+    """A cloud's compute services, and what was asked to change them."""
+
+    fake: FakeCloud
+    services: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def add(self, host: str, **given: Any) -> None:
+        """Let a compute service be there."""
+        usual = {"id": f"s-{host}", "host": host, "binary": "nova-compute", "zone": "nova"}
+        state = {"state": "up", "status": "enabled", "disabled_reason": None}
+        self.services[host] = {**usual, **state, "forced_down": False, **given}
+
+    def serve(self) -> None:
+        """Answer what the upgrade asks."""
+        self.fake.route("GET", "compute", "/os-services", self._listed)
+        self.fake.route("PUT", "compute", "/os-services/{id}", self._changed)
+        self.fake.route("DELETE", "compute", "/os-services/{id}", self._deleted)
+        self.fake.route("GET", "compute", "/os-hypervisors/detail", self._hypervisors)
+        self.fake.listing("compute", "/servers/detail", "servers", [])
+        self.fake.route("GET", "compute", "/os-aggregates", {"aggregates": []})
+        self.fake.route("GET", "compute", "/os-server-groups", {"server_groups": []})
+        self.fake.listing("network", "/agents", "agents", [])
+        self.fake.route("GET", "placement", "/resource_providers", {"resource_providers": []})
+
+    def _listed(self, request: Request) -> dict[str, Any]:
+        wanted = request.query.get("host")
+        return {"services": [s for h, s in self.services.items() if wanted in (None, h)]}
+
+    def _changed(self, request: Request) -> dict[str, Any]:
+        service = next(s for s in self.services.values() if s["id"] == request.parts["id"])
+        if "status" in request.json():
+            service["disabled_reason"] = None
+        service |= request.json()
+        return {"service": service}
+
+    def _deleted(self, request: Request) -> Answer:
+        self.services = {h: s for h, s in self.services.items() if s["id"] != request.parts["id"]}
+        return Answer(204)
+
+    def _hypervisors(self, request: Request) -> dict[str, Any]:
+        rows = [
+            {"id": f"h-{h}", "hypervisor_hostname": h, "service": {"host": h}, "running_vms": 0}
+            for h in self.services
+        ]
+        return {"hypervisors": rows}
+
+
+@dataclass
+class Rack:
+    """Everything around the host."""
+
+    source: Cloud
+    target: Cloud
+    fuel: FuelServer
+    bmc: Peer
+
+    @property
+    def resets(self) -> int:
+        """How often the host was reset."""
+        return sum(order.startswith("reset") for order in self.bmc.machine.told)
+
+    def node(self) -> Any:
+        """Return the host's node in Fuel; None when there is none."""
+        with self.fuel.client() as client:
+            return client.find_node(MACS)
+
+    def save(self, folder: Path, name: str = SITE, patient: bool = False, **options: Any) -> None:
+        """
+        Write the blocks and the limit of site *name* to Prefect.
+
+        patient: Wait as long for an answer, and between two looks, as usual; else as a test does.
+        """
+        waits: dict[str, Any] = {"request_timeout_s": 60} if patient else {}
+        pause = {"poll_interval_s": FuelAccess().poll_interval_s} if patient else {}
+        access = self.fuel.access(**waits, **pause)
+        quick = {"environment": "target", "retry_pause_s": 0.1, "timeouts": {"compute_s": 60}}
+        site = Site(
+            source=self.source.fake.block(**waits),
+            target=self.target.fake.block(**waits),
+            fuel=Fuel(**access.model_dump()),
+            hosts={HOST: HostSettings(boot_mac=MACS[0], macs=MACS)},
+            storage=Storage(url=str(folder)),
+            upgrade=UpgradeOptions.model_validate({**quick, **options}),
+        )
+        site.save(name, overwrite=True)
+        Bmc(**self.bmc.access().model_dump()).save(bmc_block(name, HOST), overwrite=True)
+        with get_client(sync_client=True) as client:
+            client.upsert_global_concurrency_limit_by_name(host_limit(name, HOST), 1)
+
+
+@contextmanager
+def standing(folder: Path) -> Iterator[Rack]:
+    """Yield a rack whose host is empty and in maintenance, and boots as a machine does."""
+    with ExitStack() as stack:
+        source, target = (Cloud(stack.enter_context(FakeCloud())) for _ in range(2))
+        source.add(HOST, status="disabled", disabled_reason=Mark().text)
+        source.add("cmp2")
+        rack = Rack(
+            source,
+            target,
+            stack.enter_context(serving(keepalive_timeout_s=86400.0)),
+            stack.enter_context(own_bmc(folder)),
+        )
+        for cloud in (source, target):
+            cloud.serve()
+        _boots(rack)
+        _joins(rack)
+        yield rack
+
+
+def _boots(rack: Rack) -> None:
+    """Let a reset end the source's system, and a network boot end in Fuel."""
+    machine = rack.bmc.machine
+    follow = machine._follow
+
+    def following(name: str, values: list[str]) -> None:
+        follow(name, values)
+        if name == "reset" and machine.boot[0] == "pxe":
+            rack.source.services[HOST]["state"] = "down"
+            if rack.node() is None:
+                rack.fuel.register(NUMBER)
+
+    machine._follow = following  # type: ignore[method-assign]
+
+
+def _joins(rack: Rack) -> None:
+    """Let the target have the host's compute service once Fuel says ready."""
+
+    def listed(request: Request) -> dict[str, Any]:
+        node = rack.node()
+        if node is not None and node.status == "ready" and HOST not in rack.target.services:
+            rack.target.add(HOST)
+        return rack.target._listed(request)
+
+    rack.target.fake.route("GET", "compute", "/os-services", listed)
