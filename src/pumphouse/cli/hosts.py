@@ -53,7 +53,8 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 def _print(site: str, found: "Reached") -> None:
     heads = ("Host", "Cloud", "State", "Servers", "Capacity", "BMC", "Fuel", "Upgrade")
     shown = table(f"Hosts of {site}", *heads)
-    for line in found.lines:
+    shown.columns[0].no_wrap = True
+    for line in sorted(found.lines, key=lambda line: (line.cloud, line.host)):
         servers = "" if line.servers is None else str(line.servers)
         cells = (line.capacity, line.bmc, line.fuel, line.upgrade)
         shown.add_row(escape(line.host), line.cloud, line.state, servers, *map(escape, cells))
