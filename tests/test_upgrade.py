@@ -89,7 +89,7 @@ def test_nothing_is_left_for_a_host_of_the_target() -> None:
     assert where(done, by_fuel=False).endswith("nothing is left to do.")
 
 
-@pytest.mark.parametrize(("known", "step"), JOURNEY[3:])
+@pytest.mark.parametrize(("known", "step"), JOURNEY[4:])
 def test_a_host_that_reached_fuel_is_never_reset_again(known: dict[str, Any], step: str) -> None:
     """Not even if the note about the reset is gone, or a source server was booked on it."""
     found = facts(**{**known, "is_empty": False, "was_reset": False})
