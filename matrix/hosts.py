@@ -27,7 +27,7 @@ from tests.rack import HOST, MACS, Rack, standing
 from tests.stack import wait_for
 
 OPERATION = "upgrade a host"
-AT_ONCE = 4
+AT_ONCE = 6
 SPEED, SLOW = 60.0, 0.05
 """Fuel's clock: a job that is under way when a run is killed still is when the next one looks."""
 
