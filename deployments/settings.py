@@ -76,9 +76,6 @@ TUNED = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
     # Who waits for a slot asks again after at most this; Prefect's 30 s idle away.
     "PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
-    # On a busy machine SQLite is locked for longer than Prefect's 10 s: calls got a 503, and the
-    # automation that crashes dead runs lost what it knew of them.
-    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
 }
 
 SERVER = {
