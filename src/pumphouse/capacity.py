@@ -136,7 +136,8 @@ def _no_room(
             f"No host of the target{where} takes it under the policy {group['policy']} of its "
             f"server group {group['name']}; add a host, or leave the group by mappings."
         )
-    asked = ", ".join(f"{amount:.0f} {unit}" for amount, unit in zip(amounts, UNITS, strict=True))
+    pairs = zip(amounts, UNITS, strict=True)
+    asked = ", ".join(f"{amount:.0f} {unit}" for amount, unit in pairs if amount)
     return (
         f"No enabled host of the target{where} has {asked} free, beside the other servers of the "
         "plan; add a host or free one."

@@ -138,7 +138,7 @@ def _flavors(estate: Estate, servers: list[Row], homes: set[str], alone: list[Ro
         name = server["flavor_name"]
         if name not in rows:
             known = estate.where("flavors", "name", name)
-            rows[name] = known[0] if known else _embedded(server)
+            rows[name] = known[0] if known else embedded(server)
     for row in alone:
         rows.setdefault(row["name"], row)
     found: dict[str, Row] = {}
@@ -149,7 +149,7 @@ def _flavors(estate: Estate, servers: list[Row], homes: set[str], alone: list[Ro
     return list(found.values())
 
 
-def _embedded(server: Row) -> Row:
+def embedded(server: Row) -> Row:
     """Return the flavor that a server keeps although it was deleted from the cloud."""
     numbers = ("vcpus", "ram_mib", "disk_gib", "ephemeral_gib", "swap_mib")
     return {

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from pumphouse.closure import embedded
 from pumphouse.estate import SCOPED, Estate
 from pumphouse.mappings import Mappings, PlaceMapping
 from pumphouse.tables import Row
@@ -70,9 +71,11 @@ def translated(source: Estate, target: Estate, mappings: Mappings) -> Translatio
             flavors = {old["name"]: (new["name"], _used(old, target, made)) for old, new in pairs}
         if kind == "volume_types":
             types = {old["name"]: new["name"] for old, new in pairs}
-        kept = changed[: len(source.rows(kind))]
         if pairs or labels:
-            made.estate = made.estate.replaced({kind: kept}, labels)
+            here = len(source.rows(kind))
+            # A flavor that only servers remember becomes a row when a mapping speaks of it.
+            more = [new for old, new in pairs if old["id"].startswith("embedded:")]
+            made.estate = made.estate.replaced({kind: changed[:here] + more}, labels)
         _note_unknown(kind, mappings.of(kind).names, rows, source, made)
     _place(source, target, made, flavors, types, labels)
     return made
@@ -186,15 +189,7 @@ def _embedded(source: Estate) -> list[Row]:
     for row in source.rows("servers"):
         if row["flavor_name"] and row["flavor_name"] not in known:
             first.setdefault(row["flavor_name"], row)
-    return [
-        {
-            **{n: row[n] for n in NUMBERS},
-            "id": f"embedded:{name}",
-            "name": name,
-            "extra_specs": row["flavor_extra_specs"],
-        }
-        for name, row in first.items()
-    ]
+    return [embedded(row) for row in first.values()]
 
 
 def _used(row: Row, target: Estate, made: Translation) -> Row | None:

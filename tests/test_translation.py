@@ -1,0 +1,245 @@
+"""Mappings: what things are called at the target, what is merged, and what is required."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pumphouse.mappings import Mappings
+from pumphouse.models import Action
+from pumphouse.plan import Item, Plan
+from pumphouse.planning import Wishes, plan
+from pumphouse.selection import Selection, chosen
+from pumphouse.translation import translated
+from tests.tenants import Rows, estate, source, target
+
+HERE, THERE = estate(source()), estate(target())
+
+
+def planned(
+    mappings: dict[str, Any], src: Rows | None = None, dst: Rows | None = None,
+    what: tuple[str, ...] = ("project:shop",),
+) -> Plan:  # fmt: skip
+    """Return a plan with *mappings*, as config.yaml has them."""
+    here, there = estate(src or source()), estate(dst or target())
+    wishes = Wishes(mappings=Mappings.model_validate(mappings))
+    return plan(chosen(Selection(include=what), here), here, there, wishes)
+
+
+def item(of: Plan, key: str) -> Item:
+    """Return the item with that key."""
+    return next(i for i in of.items if i.key == key)
+
+
+def names(**pairs: str) -> dict[str, Any]:
+    """Return a section that maps names."""
+    return {"names": pairs}
+
+
+def flavor(id_: str, **values: Any) -> dict[str, Any]:
+    """Return a public flavor of the target."""
+    body = {
+        "id": id_, "name": id_, "vcpus": 1, "ram_mib": 512, "disk_gib": 1, "ephemeral_gib": 0,
+        "swap_mib": 0, "is_public": True, "is_disabled": False, "extra_specs": {"hw:x": "1"},
+    }  # fmt: skip
+    return body | values
+
+
+@pytest.mark.parametrize("key", ["shop", "p1", "Default/shop"])
+def test_a_project_is_renamed_by_name_id_or_path(key: str) -> None:
+    """The copy has the new name, and everything of it is found under that."""
+    made = planned({"projects": {"names": {key: "store"}}})
+    found = item(made, "projects:p1")
+    assert (found.action, found.name, found.row["name"]) == (Action.CREATE, "store", "store")
+    assert found.mapping == f"mappings.projects.names: {key} → store"
+    assert item(made, "servers:v1").project == "Default/store"
+    assert made.obstacles == []
+
+
+def test_a_project_that_the_target_has_is_used() -> None:
+    """What a mapping leads to is adopted with its id."""
+    dst = target()
+    dst["projects"].append({"id": "PX", "name": "store", "domain_id": "default"})
+    for wanted in ("store", "PX", "Default/store"):
+        found = item(planned({"projects": names(shop=wanted)}, dst=dst), "projects:p1")
+        assert (found.action, found.target_id) == (Action.ADOPT, "PX")
+
+
+def test_two_projects_are_merged_into_a_new_one() -> None:
+    """The first is made, the other is it; quotas are added up, equal assignments are one."""
+    src = source()
+    src["quotas"].append(
+        {"project_id": "p2", "service": "compute", "resource": "cores", "limit": 5}
+    )
+    src["assignments"][1] = {**src["assignments"][0], "project_id": "p2"}
+    both = ("project:shop", "project:other")
+    made = planned({"projects": names(shop="all", other="all")}, src, what=both)
+    first, second = item(made, "projects:p1"), item(made, "projects:p2")
+    assert (first.action, second.action) == (Action.CREATE, Action.ADOPT)
+    assert (second.merged_into, second.depends_on[-1]) == ("projects:p1", "projects:p1")
+    assert item(made, "quotas:p1:compute").row["limits"]["cores"] == 13
+    assert item(made, "assignments:r1:u1:p2").merged_into == "assignments:r1:u1:p1"
+    assert made.obstacles == []
+
+
+def test_what_would_share_a_name_by_accident_is_a_conflict() -> None:
+    """Merging domains must not merge the projects in them unless that is said."""
+    src = source()
+    src["domains"].append({"id": "d2", "name": "Corp"})
+    src["projects"][1] |= {"name": "shop", "domain_id": "d2"}
+    both = ("projects:p1", "projects:p2")
+    made = planned({"domains": names(Corp="Default")}, src, what=both)
+    found = item(made, "projects:p2")
+    assert Action.CONFLICT is found.action
+    assert "or the same one to merge them" in found.reason
+    said = {"domains": names(Corp="Default"), "projects": names(p2="shop")}
+    assert Action.ADOPT is item(planned(said, src, what=both), "projects:p2").action
+
+
+def test_a_network_is_led_to_one_of_the_target() -> None:
+    """Its subnet must be there: a network that is mapped is not ours to change."""
+    dst = target()
+    dst["networks"].append(
+        {"id": "NP", "name": "prod", "project_id": "P0", "is_external": False, "is_shared": True}
+    )
+    mapping = {"networks": names(front="prod")}
+    lacking = planned(mapping, dst=dst)
+    assert item(lacking, "networks:n1").target_id == "NP"
+    assert "has no subnet 10.0.0.0/24" in item(lacking, "subnets:s1").reason
+    subnet = {**source()["subnets"][0], "id": "SP", "network_id": "NP"}
+    dst["subnets"].append(subnet)
+    made = planned(mapping, dst=dst)
+    assert (made.obstacles, item(made, "subnets:s1").target_id) == ([], "SP")
+    assert "is_shared: False != True" in item(made, "networks:n1").losses[0]
+
+
+def test_an_id_or_path_that_is_not_there_is_an_obstacle() -> None:
+    """Nothing is made under somebody's id."""
+    for wanted in ("0" * 32, "Default/none"):
+        (said,) = planned({"projects": names(shop=wanted)}).obstacles
+        assert "the target has none; make it, or name another" in said
+
+
+def test_a_name_with_several_bearers_is_an_obstacle() -> None:
+    """The operator gives the id of one."""
+    dst = target()
+    dst["networks"] += [{**dst["networks"][0], "id": "N2"}]
+    (said,) = planned({"networks": names(ext="ext")}, dst=dst).obstacles[:1]
+    assert "2 of that name (NX, N2)" in said
+
+
+def test_a_template_names_the_rest() -> None:
+    """What no entry names gets a name made of its own."""
+    made = planned({"networks": {"template": "{project}-{name}", "names": {"ext": "ext"}}})
+    assert item(made, "networks:n1").name == "shop-front"
+    assert item(made, "networks:nx").action is Action.ADOPT
+
+
+def test_required_things_must_be_there() -> None:
+    """With require nothing of that kind is made."""
+    made = planned({"images": {"unnamed": "require"}})
+    found = item(made, "images:i1")
+    assert Action.BLOCKED is found.action
+    assert "the target has none of that name" in found.reason
+
+
+def test_the_smallest_flavor_that_fits_is_taken() -> None:
+    """Larger by any number, equal in extra specs, public and enabled; the smallest of them."""
+    dst = target()
+    dst["flavors"] = [
+        flavor("large", vcpus=4), flavor("fit", vcpus=2), flavor("thin", disk_gib=0),
+        flavor("other", extra_specs={}), flavor("mine", is_public=False),
+    ]  # fmt: skip
+    made = planned({"flavors": {"unnamed": "smallest"}}, dst=dst)
+    assert item(made, "flavors:f1").target_id == "fit"
+    row = item(made, "servers:v1").row
+    assert (row["flavor_name"], row["vcpus"]) == ("fit", 2)
+    assert made.obstacles == []
+    dst["flavors"] = [flavor("thin", disk_gib=0)]
+    assert (
+        "no public flavor of the target has 1 vCPUs"
+        in planned({"flavors": {"unnamed": "smallest"}}, dst=dst).obstacles[0]
+    )
+
+
+def test_a_deleted_flavor_is_mapped_by_its_name() -> None:
+    """A server keeps its flavor's name when the cloud forgot it."""
+    dst = target()
+    dst["flavors"] = [flavor("big", vcpus=8, ephemeral_gib=9, swap_mib=64)]
+    made = planned({"flavors": names(gone="big")}, dst=dst, what=("v2",))
+    assert item(made, "flavors:embedded:gone").target_id == "big"
+    assert item(made, "servers:v2").row["vcpus"] == 8
+
+
+def test_volume_types_are_renamed_with_their_volumes() -> None:
+    """A volume names its type, so both change."""
+    made = planned({"volume_types": names(fast="gold")})
+    assert item(made, "volumes:vol1").row["volume_type"] == "gold"
+    assert "volume_types:vt1" in item(made, "volumes:vol1").depends_on
+
+
+def placed() -> tuple[Rows, Rows]:
+    """Return clouds with zones and a server group of the same name."""
+    src, dst = source(), target()
+    src["servers"][0] |= {"pinned_availability_zone": "az1", "server_group_ids": ["sg"]}
+    src["server_groups"] = [
+        {"id": "sg", "name": "pair", "project_id": "p1", "policy": "anti-affinity"}
+    ]
+    dst["availability_zones"] = [
+        {"name": zone, "service": "compute", "is_available": True} for zone in ("az1", "az2")
+    ]
+    dst["compute_services"] = [
+        {"id": "c", "binary": "nova-compute", "host": "new1", "availability_zone": "az2"}
+    ]
+    dst["projects"].append({**source()["projects"][0], "id": "P1"})
+    dst["server_groups"] = [{**src["server_groups"][0], "id": "SG", "project_id": "P1"}]
+    return src, dst
+
+
+def test_zones_and_groups_of_the_same_name_are_kept() -> None:
+    """Where the target has them; a mapping leads elsewhere, drop gives them up."""
+    src, dst = placed()
+    row = item(planned({}, src, dst), "servers:v1").row
+    assert (row["target_zone"], row["target_group_id"]) == ("az1", "SG")
+    mapped = planned({"availability_zones": names(az1="az2")}, src, dst)
+    assert item(mapped, "servers:v1").row["target_zone"] == "az2"
+    assert "availability_zones.names: az1 → az2" in item(mapped, "servers:v1").mapping
+    drop = {"unnamed": "drop"}
+    dropped = item(
+        planned({"availability_zones": drop, "server_groups": drop}, src, dst), "servers:v1"
+    )
+    assert (dropped.row["target_zone"], dropped.row["target_group_id"]) == (None, None)
+    lost = " ".join(dropped.losses)
+    assert "availability zone az1" in lost
+    assert "server group" in lost
+
+
+def test_zones_and_groups_can_be_required() -> None:
+    """A zone that is not there, or a group, stands in the way when asked so."""
+    src, dst = placed()
+    dst["availability_zones"] = dst["availability_zones"][1:]
+    dst["server_groups"] = []
+    require = {"unnamed": "require"}
+    (said,) = planned(
+        {"availability_zones": require, "server_groups": require}, src, dst
+    ).obstacles
+    assert "no zone az1" in said
+    assert "no such server group" in said
+    (said,) = planned({"availability_zones": names(az1="az7")}, src, dst).obstacles
+    assert "the target has no zone az7; there are az2" in said
+
+
+def test_entries_that_mean_nothing_are_noted() -> None:
+    """A slip of the pen is said, and does no harm."""
+    made = planned({"projects": names(shap="store")})
+    assert made.notes == ("mappings.projects.names has 'shap', which the source does not have.",)
+
+
+@given(st.dictionaries(st.sampled_from(["shop", "other", "admin"]), st.text("abc", min_size=1)))
+def test_ids_never_change(pairs: dict[str, str]) -> None:
+    """Whatever is renamed, rows stay as many as they were, under their own ids."""
+    mappings = Mappings.model_validate({"projects": names(**pairs)})
+    made = translated(HERE, THERE, mappings).estate
+    for kind in ("projects", "servers", "volumes", "networks"):
+        assert [r["id"] for r in made.rows(kind)] == [r["id"] for r in HERE.rows(kind)]
