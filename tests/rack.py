@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from prefect.client.orchestration import get_client
@@ -20,8 +21,10 @@ from pumphouse.config import Storage, bmc_block
 from pumphouse.fuel import FuelAccess
 from pumphouse.hosts import HostSettings
 from pumphouse.limits import host_limit
+from pumphouse.listings import LISTINGS, RAW
 from pumphouse.service_marks import Mark
 from pumphouse.upgrade_options import UpgradeOptions
+from tests import answers
 from tests.bmcs import Peer, own_bmc
 from tests.fakecloud import Answer, FakeCloud, Request
 from tests.fuel_server import FuelServer, serving
@@ -44,16 +47,13 @@ class Cloud:
         self.services[host] = {**usual, **state, "forced_down": False, **given}
 
     def serve(self) -> None:
-        """Answer what the upgrade asks."""
+        """Answer what the upgrade asks: of servers and all that is theirs, that there is none."""
+        for one in (LISTINGS | RAW).values():
+            self.fake.listing(one.service, one.path, one.key, [], links=one.paging == "links")
         self.fake.route("GET", "compute", "/os-services", self._listed)
         self.fake.route("PUT", "compute", "/os-services/{id}", self._changed)
         self.fake.route("DELETE", "compute", "/os-services/{id}", self._deleted)
         self.fake.route("GET", "compute", "/os-hypervisors/detail", self._hypervisors)
-        self.fake.listing("compute", "/servers/detail", "servers", [])
-        self.fake.route("GET", "compute", "/os-aggregates", {"aggregates": []})
-        self.fake.route("GET", "compute", "/os-server-groups", {"server_groups": []})
-        self.fake.listing("network", "/agents", "agents", [])
-        self.fake.route("GET", "placement", "/resource_providers", {"resource_providers": []})
 
     def _listed(self, request: Request) -> dict[str, Any]:
         wanted = request.query.get("host")
@@ -72,8 +72,9 @@ class Cloud:
 
     def _hypervisors(self, request: Request) -> dict[str, Any]:
         rows = [
-            {"id": f"h-{h}", "hypervisor_hostname": h, "service": {"host": h}, "running_vms": 0}
-            for h in self.services
+            answers.hypervisor(number)
+            | {"id": f"h-{h}", "hypervisor_hostname": h, "service": {"host": h}, "running_vms": 0}
+            for number, h in enumerate(self.services)
         ]
         return {"hypervisors": rows}
 
@@ -149,9 +150,13 @@ def _boots(rack: Rack) -> None:
     def following(name: str, values: list[str]) -> None:
         follow(name, values)
         if name == "reset" and machine.boot[0] == "pxe":
-            rack.source.services[HOST]["state"] = "down"
-            if rack.node() is None:
-                rack.fuel.register(NUMBER)
+            # A machine boots after it obeyed: a BMC whose answer is late is told again.
+            Thread(target=booting, daemon=True).start()
+
+    def booting() -> None:
+        rack.source.services[HOST]["state"] = "down"
+        if rack.node() is None:
+            rack.fuel.register(NUMBER)
 
     machine._follow = following  # type: ignore[method-assign]
 
