@@ -3,6 +3,7 @@
 from pumphouse.errors import Refused
 from pumphouse.fuel import Node
 from pumphouse.tasks.fuel import FuelClient
+from pumphouse.tasks.host_power import name_node
 from pumphouse.tasks.node_designs import Design
 from pumphouse.tasks.upgrading import Work
 
@@ -23,9 +24,11 @@ def design_of(work: Work, client: FuelClient) -> tuple[Node, Design]:
 
 
 def assign(work: Work) -> None:
-    """Give the node its roles in the target's environment; harmless to repeat."""
+    """Name the node and give it its roles in the target's environment; harmless to repeat."""
     with work.fuel() as client:
         node, design = design_of(work, client)
+        # A run that was killed while it named a node leaves one that has registered.
+        name_node(work, client, node)
         client.assign(design.environment_id, node.id, design.roles)
     like = f" like {design.model.label}" if design.model else ""
     work.log(f"{node.label} becomes {', '.join(design.roles)}{like}. {design.reason}")

@@ -146,7 +146,7 @@ def register(work: Work, attempt: int = 1) -> None:
                     raise
             else:
                 break
-        _name(work, client, node)
+        name_node(work, client, node)
     work.log(f"It registered as {node.label}.")
 
 
@@ -157,7 +157,7 @@ def _has_come(work: Work) -> bool:
     return node is not None and node.status == "discover" and node.online
 
 
-def _name(work: Work, client: FuelClient, node: Node) -> None:
+def name_node(work: Work, client: FuelClient, node: Node) -> None:
     """Let Fuel call the node as the source called the host; later its host name is fixed."""
     if node.name != work.host:
         client.rename(node.id, work.host)
