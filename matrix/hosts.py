@@ -20,7 +20,7 @@ from typing import Any
 
 from matrix.cells import Cell
 from matrix.moments import ORDER, Moments
-from matrix.runs import SHARED, Runs, kill_run, kill_worker, served
+from matrix.runs import SHARED, Runs, kill_run, kill_worker, processes, served
 from pumphouse.deployments.processes import Process
 from pumphouse.upgrade import VERIFIED, steps
 from tests.rack import HOST, MACS, Rack, standing
@@ -143,6 +143,8 @@ class _Trial:
             yield "the killed run's log does not say where the host is"
         if second["type"] != "COMPLETED":
             yield f"the next run is {second['name']}: {second['message']}"
+        if left := list(processes(self.run_id)):
+            yield f"processes of the first run live on: {left}"
         if taken := self.runs.slots_taken(self.site):
             yield f"{taken} slots of the host's limit are taken"
 

@@ -106,7 +106,7 @@ class Runs:
 
 def kill_run(run: str) -> None:
     """Kill every process of a run, with no chance to say anything."""
-    for pid in _processes(f"PREFECT__FLOW_RUN_ID={run}"):
+    for pid in processes(run):
         os.kill(pid, signal.SIGKILL)
 
 
@@ -117,9 +117,9 @@ def kill_worker(worker: Process) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def _processes(variable: str) -> Iterator[int]:
-    """Yield the processes that have *variable* in their environment."""
-    wanted = variable.encode()
+def processes(run: str) -> Iterator[int]:
+    """Yield the processes of a run: they have its id in their environment."""
+    wanted = f"PREFECT__FLOW_RUN_ID={run}".encode()
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
             found = wanted in path.read_bytes().split(b"\0")
