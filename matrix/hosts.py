@@ -106,7 +106,7 @@ class _Trial:
         self.run_id = self.runs.start(self.site, queue)
         first = self.runs.ended(self.run_id)
         second = self._again()
-        return _words(first), [*self._wrong_ends(first, second), *self._not_arrived()]
+        return self._words(first), [*self._wrong_ends(first, second), *self._not_arrived()]
 
     def _strike(self) -> None:
         """Kill what is to be killed; Fuel is slow from now on."""
@@ -174,12 +174,12 @@ class _Trial:
             if not 1 <= count <= most:
                 yield f"{count} times: {what}"
 
-
-def _words(first: Any) -> str:
-    """Say how the run with the fault ended: the next one made it whole in any case."""
-    ends = {
-        "COMPLETED": "went on by itself",
-        "CRASHED": "crashed, then carried on",
-        "FAILED": "failed, then carried on",
-    }
-    return ends.get(first["type"], first["name"])
+    def _words(self, first: Any) -> str:
+        """Say how the run with the fault ended: the next one made it whole in any case."""
+        healed = "tried again" if self.fault is Fault.FAILED else "went on by itself"
+        ends = {
+            "COMPLETED": healed,
+            "CRASHED": "crashed, then carried on",
+            "FAILED": "failed, then carried on",
+        }
+        return ends.get(first["type"], first["name"])
