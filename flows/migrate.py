@@ -115,9 +115,10 @@ def migrate(
     how = given.header.mover if given else mover or pair.migrate.mover
     clouds = plans.read_clouds(pair, folder)
     intended = plans.make(pair, clouds, wanted, how, edits)
-    differing = (
-        drift(given.rows, intended.items, plans.explanation(given, clouds[0])) if given else []
-    )
+    differing = []
+    if given and edits:
+        explain = plans.explanation(given, clouds[0])
+        differing = drift(given.rows, intended.items, explain, edits.movers)
     changed = [difference.sentence for difference in differing]
     header = plans.header(site, folder, wanted, how)
     published = publish_plan(folder, intended, header, pair.storage.link, changed)

@@ -53,6 +53,13 @@ def test_what_the_plan_rests_on_is_drift(now: PlanRow, said: str) -> None:
     assert found.sentence.startswith("servers web (v1) changed: ")
 
 
+def test_what_an_edited_mover_loses_was_chosen() -> None:
+    """Another mover loses something else: that is what the editor asked for."""
+    now = other(losses=("Its root disk.",))
+    assert drift([ROW], [now], edited={ROW.key}) == []
+    assert len(drift([ROW], [now])) == 1
+
+
 def test_another_thing_at_the_target_is_drift() -> None:
     """An adopted thing that was replaced is not the one that was approved."""
     adopted = other(action=Action.ADOPT, target_id="V1")

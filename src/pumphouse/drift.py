@@ -1,6 +1,6 @@
 """Where two plans differ: what an operator approved, and what the clouds are now."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -40,15 +40,24 @@ def _unexplained(row: PlanRow) -> Sequence[str]:
 
 
 def drift(
-    planned: Sequence[PlanRow], now: Sequence[PlanRow], explain: Explain = _unexplained
+    planned: Sequence[PlanRow],
+    now: Sequence[PlanRow],
+    explain: Explain = _unexplained,
+    edited: Collection[str] = (),
 ) -> list[Difference]:
     """
     Return where what a plan rests on is no longer so. What a run of it did is no drift.
 
     planned: The rows as they were approved, with what was edited.
     now: The rows of the same selection with the same edits, made of the clouds as they are.
+    edited: Keys of rows with another mover than was planned: what that loses was chosen.
     """
-    return list(_compared(planned, now, lambda old, new: _drifted(old, new, explain)))
+
+    def judge(old: PlanRow, new: PlanRow) -> list[str]:
+        found = _drifted(old, new, explain)
+        return found if old.key in edited else found + _more_lost(old, new)
+
+    return list(_compared(planned, now, judge))
 
 
 def differences(old: Sequence[PlanRow], new: Sequence[PlanRow]) -> list[Difference]:
@@ -91,8 +100,14 @@ def _drifted(old: PlanRow, new: PlanRow, explain: Explain) -> list[str]:
         found.append(f"mapping: {old.mapping or 'none'} → {new.mapping or 'none'}")
     if old.mover != new.mover:
         found.append(f"mover: {old.mover or 'none'} → {new.mover or 'none'}")
+    return found
+
+
+def _more_lost(old: PlanRow, new: PlanRow) -> list[str]:
+    if new.action in (Action.SKIP, Action.ADOPT):
+        return []
     lost = [loss for loss in new.losses if loss not in old.losses]
-    return found + [f"it would now lose: {loss.rstrip('.')}" for loss in lost]
+    return [f"it would now lose: {loss.rstrip('.')}" for loss in lost]
 
 
 def _changed(old: PlanRow, new: PlanRow) -> list[str]:
