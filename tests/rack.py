@@ -51,6 +51,7 @@ class Cloud:
         for one in (LISTINGS | RAW).values():
             self.fake.listing(one.service, one.path, one.key, [], links=one.paging == "links")
         self.fake.route("GET", "placement", "/resource_providers", {"resource_providers": []})
+        self.fake.route("GET", "compute", "/os-migrations", {"migrations": []})
         self.fake.route("GET", "compute", "/os-services", self._listed)
         self.fake.route("PUT", "compute", "/os-services/{id}", self._changed)
         self.fake.route("DELETE", "compute", "/os-services/{id}", self._deleted)
