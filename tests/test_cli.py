@@ -81,7 +81,8 @@ def test_every_command_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> Non
 
     shown = capsys.readouterr().out
     for command in (
-        "config", "discover", "migrate", "inventory", "deploy", "hosts", "upgrade-host", "approve",
+        "config", "discover", "plan", "migrate", "inventory", "deploy", "hosts", "upgrade-host",
+        "approve",
     ):  # fmt: skip
         assert f"  {command} " in shown
 
