@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict
 from pumphouse.blocks.site import Site
 from pumphouse.errors import PumphouseError, Refused, ReleaseFailed, ReleaseRejected
 from pumphouse.flows.host_steps import Walk, ask, hook_saying
-from pumphouse.handover import OFF, Found, way_on
+from pumphouse.handover import OFF, PXE, Found, way_on
 from pumphouse.tasks import release_facts
 from pumphouse.tasks.slots import only_run
 from pumphouse.tasks.upgrade_board import Board
 from pumphouse.tasks.upgrading import Work
-from pumphouse.upgrade import PXE, RELEASE, Step
+from pumphouse.upgrade import RELEASE, Step
 
 # One thread: the flow's own is left free to be told that the run is cancelled.
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=1)

@@ -9,14 +9,18 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse import guards
+from pumphouse import guards, upgrade
 from pumphouse.bmc import Power
 from pumphouse.guards import Checked
-from pumphouse.upgrade import EVACUATE, LEAVE, PXE, REGISTER, RELEASE, RETURN, RUNS_IN_SOURCE, Step
+from pumphouse.upgrade import EVACUATE, LEAVE, REGISTER, RELEASE, RETURN, RUNS_IN_SOURCE, Step
 
 AT_WORK = frozenset({"provisioning", "provisioned", "deploying", "removing"})
 """States of a node in which Fuel must not be disturbed, whatever environment it is in."""
 
+# Set once more before the host is switched on: for one that is off, the first time is over.
+PXE = upgrade.PXE.model_copy(
+    update={"is_done": lambda f: f.power is Power.OFF or upgrade.PXE.is_done(f)}
+)
 OFF = Step(
     name="power-off",
     doc="Shut it down, and switch it off if it does not.",
