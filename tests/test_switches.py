@@ -215,11 +215,11 @@ def test_each_state_has_its_next_step(facts: dict[str, Any], step: str | None) -
 
 
 def test_a_host_that_is_off_in_the_right_vlan_only_has_to_be_started() -> None:
-    """It is told once more to boot from the network: that is lost with the power of some."""
+    """Which tells it once more to boot from the network: that is lost with the power of some."""
     off = found(facts={"power": Power.OFF, "has_vlan": True})
 
     todo = [step.name for step in off.steps if not step.is_done(off.checked.facts)]
-    assert todo == ["pxe", "power-on", "register"]
+    assert todo == ["power-on", "register"]
 
 
 def test_no_environment_is_needed() -> None:
