@@ -71,7 +71,7 @@ def up() -> int:
     clouds = load_lab().clouds_file
     chosen, racks = hosts.choose(clouds, OTHER_PROJECT), hosts.look(clouds)
     _title(f"Empty host {chosen.host}")
-    to_target = ("--to-target", f"server={chosen.server}")
+    to_target = ("--to-target", chosen.server)
     _pumphouse(environment, "evacuate", chosen.host, *to_target, "--deployment", "--yes")
     _title(f"Make host {chosen.host} a compute node of the target")
     _pumphouse(environment, "upgrade-host", chosen.host, "--deployment", "--yes")

@@ -70,8 +70,9 @@ def evacuate(
     Args:
         host: Nova's name of the host.
 
-        to_target: Servers that go to the target first: all, server=NAME, project=NAME, or an
-            expression over the columns of the table servers. The others stay in the source.
+        to_target: Which of its servers go to the target first, as everywhere: everything,
+            a server's name, project:NAME, tag:NAME, servers[vcpus <= 2] and so on. The others
+            stay in the source.
 
         strategy: How servers go to other hosts of the source. auto: live, and cold what does
             not move live. Empty takes the site's.
@@ -106,7 +107,7 @@ def _evacuate(
     began, host = monotonic(), asked.host
     run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
     folder = Folder(pair.storage.url) / "runs" / run
-    estate = read_source(pair)
+    estate = read_source(pair, bool(to_target))
     ids = chosen_for_target(estate, host, to_target)
     asked = asked.model_copy(update={"to_target": ids})
     asked, intended = _intend(pair, site, asked, estate)

@@ -43,9 +43,9 @@ class Work:
 
 
 @task(task_run_name="read the source", cache_policy=NO_CACHE)
-def read_source(pair: Site) -> Estate:
+def read_source(pair: Site, is_chosen_from: bool) -> Estate:
     """Read what decides how a host is emptied. Never from a cache: it rests on what is now."""
-    return maintenance.read_source(pair)
+    return maintenance.read_source(pair, is_chosen_from)
 
 
 def is_fenced(site: str, asked: Asked) -> bool:

@@ -33,6 +33,9 @@ Log = Callable[[str], None]
 READ = ("projects", "servers", "server_groups", "hypervisors", "compute_services", "aggregates")
 """The tables that decide how a host is emptied."""
 
+CHOOSING = ("domains", "flavors", "images", "networks", "ports", "volumes", "availability_zones")
+"""What a selection of servers may name besides."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -41,8 +44,9 @@ def open_source(pair: Site) -> Api:
     return Api(pair.source, Role.SOURCE.value)
 
 
-def read_source(pair: Site) -> Estate:
-    """Return the tables of the source that decide how a host is emptied."""
+def read_source(pair: Site, is_chosen_from: bool = False) -> Estate:
+    """Return the tables that decide how a host is emptied, or also those to choose from."""
+    kinds = order((*READ, *CHOOSING) if is_chosen_from else READ)
     with CloudReader(pair.source, Role.SOURCE, pair.limits.api_calls) as reader:
 
         def read(kind: str) -> Any:
@@ -50,7 +54,7 @@ def read_source(pair: Site) -> Estate:
             return kind, tables.frame(kind, [row for page in pages for row in page])
 
         with ThreadPoolExecutor(pair.limits.api_calls) as pool:
-            return Estate(dict(pool.map(read, order(READ))))
+            return Estate(dict(pool.map(read, kinds)))
 
 
 def look(pair: Site, asked: Asked, estate: Estate | None = None) -> Evacuation:

@@ -175,11 +175,11 @@ def test_what_goes_to_the_target_leaves_its_original_which_moves_cold() -> None:
 @pytest.mark.parametrize(
     ("words", "ids"),
     [
-        (["all"], ("id-web", "id-db")),
-        (["server=web"], ("id-web",)),
-        (["project=shop"], ("id-web",)),
-        (['vcpus == 2 and status == "ACTIVE"'], ("id-db",)),
-        (["server=web", "vcpus == 2"], ("id-web", "id-db")),
+        (["everything"], ("id-web", "id-db")),
+        (["web"], ("id-web",)),
+        (["project:shop"], ("id-web",)),
+        (['servers[vcpus == 2 and status == "ACTIVE"]'], ("id-db",)),
+        (["server:web", "servers[vcpus == 2]"], ("id-web", "id-db")),
         ([], ()),
     ],
 )
@@ -198,10 +198,13 @@ def test_the_selection_for_the_target(words: list[str], ids: tuple[str, ...]) ->
 def test_a_selection_that_means_nothing_is_wrong_input() -> None:
     """Every such word at once, with what is there."""
     with pytest.raises(ConfigError) as raised:
-        chosen_for_target(read(source(server("web"))), "cmp1", ["server=x", "project=y"])
+        chosen_for_target(
+            read(source(server("web"), server("far", "cmp2"))), "cmp1", ["far", "project:y"]
+        )
 
-    assert len(raised.value.problems) == 2
-    assert "which has web" in raised.value.problems[0]
+    here, unknown = raised.value.problems
+    assert here == "'far' means no server of host cmp1, which has web."
+    assert unknown.startswith("No project 'y'; there are ")
 
 
 # ---- room

@@ -49,8 +49,8 @@ def evacuate(
         list[str] | None,
         typer.Option(
             metavar="SELECTION",
-            help="What goes to the target first: all, server=NAME, project=NAME, or an "
-            "expression over the servers' columns. Repeatable. The rest stays in the source.",
+            help="Which of its servers go to the target first, as in plan: everything, NAME, "
+            "project:NAME, servers[CONDITION] … Repeatable. The rest stays in the source.",
         ),
     ] = None,
     strategy: StrategyOption = None,
