@@ -290,6 +290,7 @@ def test_a_forgotten_node_comes_back_with_another_id(
     fuel.forget(MAC)
     fuel.wait(lambda call: call.status == 400)
     fuel.wait(lambda call: call.status == 201 and fuel.nodes.get(MAC) == 2)
+    assert fuel.nodes == {MAC: 2}
 
 
 def test_a_machine_that_is_off_is_silent(
