@@ -30,7 +30,7 @@ VERBOSE = "PUMPHOUSE_VERBOSE"
 
 app = typer.Typer(
     name="pumphouse",
-    help="Move workloads from an old OpenStack cloud to a new one.",
+    help="Turn an old OpenStack cloud into a new one: its workloads, and its hosts.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -67,7 +67,7 @@ def options(
         bool, typer.Option("--verbose", "-v", help="Show tracebacks and Prefect's own messages.")
     ] = False,
 ) -> None:
-    """Move workloads from an old OpenStack cloud to a new one."""
+    """Turn an old OpenStack cloud into a new one: its workloads, and its hosts."""
     if verbose:
         os.environ[VERBOSE] = "1"
 

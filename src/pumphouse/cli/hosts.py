@@ -8,7 +8,7 @@ import typer
 from pumphouse.cli import engine
 from pumphouse.cli.console import err, escape, out, print_json, run_lines, table
 from pumphouse.cli.files import ConfigOption, load, load_if_any
-from pumphouse.cli.runs import DeploymentOption, JsonOption, QuietOption, SiteOption, with_site
+from pumphouse.cli.running import DeploymentOption, JsonOption, QuietOption, SiteOption, Way, run
 from pumphouse.errors import ConfigError, PumphouseError, Refused
 from pumphouse.models import Role
 
@@ -111,17 +111,5 @@ def return_(
     as_json: JsonOption = False,
 ) -> None:
     """Bring a host back to the source, as long as Fuel has not written its disks."""
-    if deployment:
-        from pumphouse.cli import watch
-
-        watch.run("return-host/return-host", with_site({"host": host}, config, site), quiet)
-        return
-    name = engine.use(load_if_any(config), site, "pumphouse.flows.return_host")
-    from pumphouse.flows.return_host import return_host
-
-    with engine.answering(), run_lines(quiet):
-        done = return_host(host=host, site=name)
-    if as_json:
-        print_json(done.model_dump(mode="json"))
-        return
-    out.print(f"[green]✓[/] {escape(done.state)}")
+    if done := run("return-host", {"host": host}, Way(config, site, deployment, quiet, as_json)):
+        out.print(f"[green]✓[/] {escape(done.state)}")

@@ -1,21 +1,22 @@
 """``pumphouse evacuate`` and ``pumphouse maintenance``: the flows about one host of the source."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pumphouse.cli import engine
-from pumphouse.cli.console import err, escape, out, print_json, run_lines, table
-from pumphouse.cli.files import ConfigOption, load_if_any
-from pumphouse.cli.runs import (
+from pumphouse.cli.console import err, escape, out, table
+from pumphouse.cli.files import ConfigOption
+from pumphouse.cli.running import (
     DeploymentOption,
+    DryRunOption,
     JsonOption,
     QuietOption,
     SiteOption,
-    with_site,
+    Way,
+    YesOption,
+    confirm,
+    run,
 )
-from pumphouse.errors import ConfigError, Refused
 from pumphouse.models import Strategy
 
 if TYPE_CHECKING:
@@ -37,10 +38,6 @@ FencedOption = Annotated[
         "--fenced", help="The host is dead, and you vouch that it is powered off. See the docs."
     ),
 ]
-DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Do all the checks, and change nothing.")
-]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")]
 
 
 def evacuate(
@@ -76,21 +73,9 @@ def evacuate(
         "dry_run": dry_run,
     }
     if not (dry_run or yes):
-        _confirm(f"Emptying host {host}", f"Disable host {host} and move all its servers?")
-    if deployment:
-        from pumphouse.cli import watch
-
-        watch.run("evacuate/evacuate", with_site(chosen, config, site), quiet)
-        return
-    name = engine.use(load_if_any(config), site, "pumphouse.flows.evacuate")
-    from pumphouse.flows.evacuate import evacuate as flow
-
-    with engine.answering(), run_lines(quiet):
-        done = flow(**chosen, site=name)  # type: ignore[arg-type]
-    if as_json:
-        print_json(done.model_dump(mode="json"))
-        return
-    _print_emptied(done)
+        confirm(f"Emptying host {host}", f"Disable host {host} and move all its servers?")
+    if done := run("evacuate", chosen, Way(config, site, deployment, quiet, as_json)):
+        _print_emptied(done)
 
 
 @app.command()
@@ -115,8 +100,8 @@ def enter(
         "dry_run": dry_run,
     }
     if not (dry_run or yes):
-        _confirm(f"Maintenance of host {host}", f"Disable host {host} and move all its servers?")
-    _maintain(chosen, config, site, deployment, quiet, as_json)
+        confirm(f"Maintenance of host {host}", f"Disable host {host} and move all its servers?")
+    _maintain(chosen, Way(config, site, deployment, quiet, as_json))
 
 
 @app.command()
@@ -129,7 +114,7 @@ def leave(
     as_json: JsonOption = False,
 ) -> None:
     """Make a host's service exactly as it was before maintenance. Its servers stay elsewhere."""
-    _maintain({"host": host, "action": "leave"}, config, site, deployment, quiet, as_json)
+    _maintain({"host": host, "action": "leave"}, Way(config, site, deployment, quiet, as_json))
 
 
 @app.command()
@@ -142,34 +127,12 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Say how a host is: its service, its servers, and whether all agree that it is empty."""
-    _maintain({"host": host, "action": "status"}, config, site, deployment, quiet, as_json)
+    _maintain({"host": host, "action": "status"}, Way(config, site, deployment, quiet, as_json))
 
 
-def _maintain(
-    chosen: dict[str, Any], config: Any, site: str | None, deployment: bool, quiet: bool, raw: bool
-) -> None:
-    if deployment:
-        from pumphouse.cli import watch
-
-        watch.run("maintenance/maintenance", with_site(chosen, config, site), quiet)
-        return
-    name = engine.use(load_if_any(config), site, "pumphouse.flows.maintenance")
-    from pumphouse.flows.maintenance import maintenance as flow
-
-    with engine.answering(), run_lines(quiet):
-        found = flow(**chosen, site=name)
-    if raw:
-        print_json(found)
-        return
-    _print_status(found)
-
-
-def _confirm(what: str, question: str) -> None:
-    """Ask a person at a terminal once; a script is taken at its word only with --yes."""
-    if not sys.stdin.isatty():
-        raise ConfigError(what, ["There is nobody to ask; give --yes, or --dry-run."])
-    if not typer.confirm(question, default=False, err=True):
-        raise Refused(what, ["You said no."])
+def _maintain(chosen: dict[str, Any], way: Way) -> None:
+    if found := run("maintenance", chosen, way):
+        _print_status(found)
 
 
 def _print_emptied(done: "Emptied") -> None:

@@ -6,16 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pumphouse.cli import engine
-from pumphouse.cli.console import err, escape, out, print_json, run_lines, table
-from pumphouse.cli.files import ConfigOption, load_if_any
-from pumphouse.cli.runs import (
-    DeploymentOption,
-    JsonOption,
-    QuietOption,
-    SiteOption,
-    with_site,
-)
+from pumphouse.cli.console import err, escape, out, print_json, table
+from pumphouse.cli.files import ConfigOption
+from pumphouse.cli.running import DeploymentOption, JsonOption, QuietOption, SiteOption, Way, run
 from pumphouse.errors import ConfigError, Refused
 from pumphouse.models import Mover
 
@@ -85,16 +78,9 @@ def make(
         "exclude": exclude or [],
         "mover": mover and mover.value,
     }
-    if deployment:
-        from pumphouse.cli import watch
-
-        watch.run("plan/plan", with_site(parameters, config, site), quiet)
+    made = run("plan", parameters, Way(config, site, deployment, quiet))
+    if made is None:
         return
-    name = engine.use(load_if_any(config), site, "pumphouse.flows.plan")
-    from pumphouse.flows.plan import plan as flow
-
-    with engine.answering(), run_lines(quiet):
-        made = flow(**parameters, site=name)
     if output:
         _write(made, output)
     if as_json:

@@ -1,15 +1,22 @@
 """``pumphouse release-host``: hand a host of the source to Fuel, for the target's first nodes."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pumphouse.cli import engine
-from pumphouse.cli.console import err, escape, out, print_json, run_lines
-from pumphouse.cli.files import ConfigOption, load_if_any
-from pumphouse.cli.runs import DeploymentOption, JsonOption, QuietOption, SiteOption, with_site
-from pumphouse.errors import ConfigError, Refused
+from pumphouse.cli.console import err, escape, out
+from pumphouse.cli.files import ConfigOption
+from pumphouse.cli.running import (
+    DeploymentOption,
+    DryRunOption,
+    JsonOption,
+    QuietOption,
+    SiteOption,
+    Way,
+    YesOption,
+    confirm,
+    run,
+)
 
 if TYPE_CHECKING:
     from pumphouse.flows.release_host import Released
@@ -20,10 +27,8 @@ def release_host(
     approve: Annotated[
         bool, typer.Option("--approve", help="Ask for approval before the host is given up.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Do all the checks, and change nothing.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")] = False,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
     config: ConfigOption = None,
     site: SiteOption = None,
     deployment: DeploymentOption = False,
@@ -32,31 +37,11 @@ def release_host(
 ) -> None:
     """Empty a host and hand it to Fuel's admin network, for the target's first nodes."""
     if not (dry_run or yes):
-        _confirm(host)
+        question = f"Empty {host}, switch it off, and start it from Fuel's admin network?"
+        confirm(f"The release of host {host}", question)
     chosen: dict[str, Any] = {"host": host, "approve": approve, "dry_run": dry_run}
-    if deployment:
-        from pumphouse.cli import watch
-
-        watch.run("release-host/release-host", with_site(chosen, config, site), quiet)
-        return
-    name = engine.use(load_if_any(config), site, "pumphouse.flows.release_host")
-    from pumphouse.flows.release_host import release_host as flow
-
-    with engine.answering(), run_lines(quiet):
-        done = flow(**chosen, site=name)
-    if as_json:
-        print_json(done.model_dump(mode="json"))
-        return
-    _print(done)
-
-
-def _confirm(host: str) -> None:
-    """Ask a person at a terminal once; a script is taken at its word only with --yes."""
-    if not sys.stdin.isatty():
-        raise ConfigError("release-host", ["There is nobody to ask; give --yes, or --dry-run."])
-    question = f"Empty {host}, switch it off, and start it from Fuel's admin network?"
-    if not typer.confirm(question, default=False, err=True):
-        raise Refused(f"The release of host {host}", ["You said no."])
+    if done := run("release-host", chosen, Way(config, site, deployment, quiet, as_json)):
+        _print(done)
 
 
 def _print(done: "Released") -> None:

@@ -1,34 +1,30 @@
 """``pumphouse discover`` and ``pumphouse migrate``: the same flows, here or on the server."""
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pumphouse.cli import engine
-from pumphouse.cli.console import err, escape, out, print_json, run_lines, table
-from pumphouse.cli.files import ConfigOption, load_if_any
-from pumphouse.errors import ConfigError, Refused
+from pumphouse.cli.console import err, escape, out, table
+from pumphouse.cli.files import ConfigOption
+from pumphouse.cli.running import (
+    DeploymentOption,
+    DryRunOption,
+    JsonOption,
+    QuietOption,
+    SiteOption,
+    Way,
+    YesOption,
+    confirm,
+    run,
+)
+from pumphouse.errors import ConfigError
 from pumphouse.models import Clouds, Mover
 
 if TYPE_CHECKING:
     from pumphouse.flows.discover import Discovery
     from pumphouse.flows.migrate import Migration
-
-SiteOption = Annotated[
-    str | None,
-    typer.Option(help="The site's block on the server. Else the name in config.yaml."),
-]
-DeploymentOption = Annotated[
-    bool,
-    typer.Option(
-        "--deployment", help="Run on the server's worker, and watch from here. Ctrl-C asks."
-    ),
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and results.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 AGE = re.compile(r"^(\d+)([mhd])$")
 PLANS = (".yaml", ".yml", ".parquet")
@@ -48,21 +44,9 @@ def discover(
 ) -> None:
     """Read both clouds into tables, and report on them. Changes nothing."""
     age = minutes(max_age)
-    if deployment:
-        parameters = {"clouds": cloud.value, "max_age_minutes": age}
-        from pumphouse.cli import watch
-
-        watch.run("discover/discover", with_site(parameters, config, site), quiet)
-        return
-    name = engine.use(load_if_any(config), site, "pumphouse.flows.discover")
-    from pumphouse.flows.discover import discover as flow
-
-    with engine.answering(), run_lines(quiet):
-        found = flow(clouds=cloud, max_age_minutes=age, site=name)
-    if as_json:
-        print_json(found.model_dump(mode="json"))
-        return
-    _print_discovery(found)
+    parameters = {"clouds": cloud.value, "max_age_minutes": age}
+    if found := run("discover", parameters, Way(config, site, deployment, quiet, as_json)):
+        _print_discovery(found)
 
 
 def migrate(
@@ -99,10 +83,8 @@ def migrate(
     replan: Annotated[
         bool, typer.Option("--replan", help="Show what changed since the plan; change nothing.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Do all the checks, and change nothing.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")] = False,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
     config: ConfigOption = None,
     site: SiteOption = None,
     deployment: DeploymentOption = False,
@@ -128,20 +110,8 @@ def migrate(
     _require_selection(chosen)
     if not (dry_run or replan or yes):
         _confirm(chosen)
-    if deployment:
-        from pumphouse.cli import watch
-
-        watch.run("migrate/migrate", with_site(chosen, config, site), quiet)
-        return
-    name = engine.use(load_if_any(config), site, "pumphouse.flows.migrate")
-    from pumphouse.flows.migrate import migrate as flow
-
-    with engine.answering(), run_lines(quiet):
-        done = flow(**chosen, site=name)
-    if as_json:
-        print_json(done.model_dump(mode="json"))
-        return
-    _print_migration(done)
+    if done := run("migrate", chosen, Way(config, site, deployment, quiet, as_json)):
+        _print_migration(done)
 
 
 def _require_selection(chosen: dict[str, Any]) -> None:
@@ -166,17 +136,13 @@ def located(plan: str) -> str:
 
 
 def _confirm(chosen: dict[str, Any]) -> None:
-    """Ask a person at a terminal once; a script is taken at its word only with --yes."""
+    """Ask, in the words of what was chosen."""
     words = [
         f"{key} {', '.join(value) if isinstance(value, list) else value}"
         for key, value in chosen.items()
         if value
     ]
-    if not sys.stdin.isatty():
-        raise ConfigError("migrate", ["There is nobody to ask; give --yes, or --dry-run."])
-    question = f"Stop and move the servers of {'; '.join(words)}?"
-    if not typer.confirm(question, default=False, err=True):
-        raise Refused("The migration", ["You said no."])
+    confirm("The migration", f"Stop and move the servers of {'; '.join(words)}?")
 
 
 def minutes(age: str) -> int:
@@ -190,14 +156,6 @@ def minutes(age: str) -> int:
     if not given:
         raise ConfigError("--max-age", [f"{age!r} is not a number with m, h or d, as in 30m."])
     return int(given[1]) * MINUTES[given[2]]
-
-
-def with_site(parameters: dict[str, Any], config: Any, site: str | None) -> dict[str, Any]:
-    """Add the site's name; the configuration need not be here when the name is given."""
-    if site is None:
-        found = load_if_any(config)
-        site = found.name if found else "default"
-    return {**parameters, "site": site}
 
 
 def _print_discovery(found: "Discovery") -> None:

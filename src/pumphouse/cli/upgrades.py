@@ -1,16 +1,25 @@
 """``pumphouse upgrade-host`` and ``approve``: the flows that turn hosts of the source over."""
 
 import getpass
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
 from pumphouse.cli import engine
-from pumphouse.cli.console import err, escape, out, print_json, run_lines, table
-from pumphouse.cli.files import ConfigOption, load_if_any
-from pumphouse.cli.runs import DeploymentOption, JsonOption, QuietOption, SiteOption, with_site
+from pumphouse.cli.console import err, escape, out, table
+from pumphouse.cli.files import ConfigOption
+from pumphouse.cli.running import (
+    DeploymentOption,
+    DryRunOption,
+    JsonOption,
+    QuietOption,
+    SiteOption,
+    Way,
+    YesOption,
+    confirm,
+    run,
+)
 from pumphouse.errors import ConfigError, Refused
 
 if TYPE_CHECKING:
@@ -28,10 +37,8 @@ def upgrade_host(
     approve: Annotated[
         bool, typer.Option("--approve", help="Ask for approval before disks are given up.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Do all the checks, and change nothing.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")] = False,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
     config: ConfigOption = None,
     site: SiteOption = None,
     deployment: DeploymentOption = False,
@@ -40,22 +47,17 @@ def upgrade_host(
 ) -> None:
     """Turn hosts of the source into compute nodes of the target; to go on, run it again."""
     if not (dry_run or yes):
-        _confirm(hosts)
+        question = f"Empty {', '.join(hosts)}, restart, and let Fuel overwrite the disks?"
+        confirm("The upgrade", question)
     chosen: dict[str, Any] = {"approve": approve, "dry_run": dry_run}
     several = len(hosts) > 1
     chosen |= {"hosts": hosts, "parallel": parallel} if several else {"host": hosts[0]}
-    flow_name = "upgrade-hosts" if several else "upgrade-host"
-    if deployment:
-        from pumphouse.cli import watch
-
-        watch.run(f"{flow_name}/{flow_name}", with_site(chosen, config, site), quiet)
-        return
-    module = f"pumphouse.flows.{flow_name.replace('-', '_')}"
-    name = engine.use(load_if_any(config), site, module)
-    with engine.answering(), run_lines(quiet):
-        done = _flow(several)(**chosen, site=name)
-    if as_json:
-        print_json(done.model_dump(mode="json"))
+    done = run(
+        "upgrade-hosts" if several else "upgrade-host",
+        chosen,
+        Way(config, site, deployment, quiet, as_json),
+    )
+    if done is None:
         return
     if several:
         listing = table("Upgrades", "Host", "")
@@ -65,26 +67,6 @@ def upgrade_host(
         return
     out.print(f"[bold]{escape(done.host)}[/] {escape(done.state)}")
     err.print(f"[dim]{done.seconds:.1f} s[/]")
-
-
-def _flow(several: bool) -> Any:
-    if several:
-        from pumphouse.flows.upgrade_hosts import upgrade_hosts
-
-        return upgrade_hosts
-    from pumphouse.flows.upgrade_host import upgrade_host as one
-
-    return one
-
-
-def _confirm(hosts: list[str]) -> None:
-    """Ask a person at a terminal once; a script is taken at its word only with --yes."""
-    if not sys.stdin.isatty():
-        raise ConfigError("upgrade-host", ["There is nobody to ask; give --yes, or --dry-run."])
-    names = ", ".join(hosts)
-    question = f"Empty {names}, restart, and let Fuel overwrite the disks?"
-    if not typer.confirm(question, default=False, err=True):
-        raise Refused("The upgrade", ["You said no."])
 
 
 def approve(
