@@ -63,6 +63,9 @@ def cells(every: int = 1, label: str = "matrix") -> Iterator[Cell]:
 def _bench(folder: Path, label: str) -> Iterator[Bench]:
     lab = load_lab()
     source, target = connect(lab.cloud("source")), connect(lab.cloud("target"))
+    # A matrix that was killed left what it made.
+    remove_named(target, label)
+    remove_named(source, label)
     try:
         tenant = create_tenant(lab.cloud("source"), source, label)
         image, flavor = tenant.create_image(), tenant.create_flavor()

@@ -205,10 +205,14 @@ def test_the_emulator_as_it_comes(tmp_path: Path) -> None:
     """Without a line of ours before it: no sessions, one system, power up to 11 s late."""
     port = free_port()
     make_certificate(tmp_path / "redfish.pem", tmp_path / "redfish.key")
+    # It keeps its systems in a folder of all users else, as its last run left them.
+    settings = tmp_path / "emulator.conf"
+    settings.write_text(f"SUSHY_EMULATOR_STATE_DIR = {str(tmp_path)!r}\n")
     words = [
         *("-m", "sushy_tools.emulator.main", "--fake", "-i", "127.0.0.1", "-p", str(port)),
         *("--ssl-certificate", str(tmp_path / "redfish.pem")),
         *("--ssl-key", str(tmp_path / "redfish.key")),
+        *("--config", str(settings)),
     ]
     access = BmcAccess(
         protocol="redfish",
