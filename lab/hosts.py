@@ -8,6 +8,7 @@ from lab.commands import run
 from lab.configs.compute import forget_host, write_host
 from lab.environment import cloud_environment
 from lab.errors import LabError
+from lab.infrastructure import sql
 from lab.layout import Cloud, Lab
 from lab.processes import Processes
 from lab.roster import compute_hosts, join, leave
@@ -27,6 +28,7 @@ def add(lab: Lab, cloud: Cloud, host: str) -> None:
     name = process_of(cloud, host)
     argv = worker_commands(cloud)[name.removeprefix(f"{cloud.name}-")]
     api = Api(cloud)
+    _purge(lab, cloud, host)
     # A host that died a moment ago still counts as up: it has to report anew.
     before = {s["updated_at"] for s in _services(api, host)}
     if not Processes(lab.run).start(name, argv, cloud_environment(cloud)):
@@ -63,6 +65,16 @@ def kill(lab: Lab, cloud: Cloud, host: str) -> None:
         raise LabError(f"{cloud.name} has no host {host!r}; it has {', '.join(known)}")
     for pid in Processes(lab.run).members(process_of(cloud, host)):
         os.kill(pid, signal.SIGKILL)
+
+
+def _purge(lab: Lab, cloud: Cloud, host: str) -> None:
+    """Purge what Nova keeps of deleted services of this name, as its archiving does.
+
+    Nova judges a server's host by the first record of that name, also when it is deleted: with
+    one left, each cold migration and each detachment of a volume there is refused (409).
+    """
+    table = f"{cloud.database('nova_cell1')}.services"
+    sql(lab, f"DELETE FROM {table} WHERE host = '{host}' AND deleted <> 0;")
 
 
 VERSION = {"X_OpenStack_Nova_API_Version": "2.53"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pumphouse import verdicts
-from pumphouse.errors import MoveFailed, RequestFailed
+from pumphouse.errors import MoveFailed, RequestFailed, WaitFailed
 from pumphouse.evacuation import Asked, Move, Way
 from pumphouse.tasks.api import REQUEST_ID, Api
 from pumphouse.tasks.compute_services import at_most
@@ -22,6 +22,16 @@ past its scheduler; from 2.95 on an evacuated server would stay stopped."""
 
 RECORDS = "2.80"
 """Of migration records, newest first."""
+
+UNSERVED = "service is unavailable"
+"""What Nova answers (409 or 503) when it takes the host's compute service as down."""
+
+STALE = (
+    "If the service is up, Nova still has the record of a deleted service of this host and takes "
+    "it for that: purge such records (nova-manage db archive_deleted_rows) on the source's "
+    "controller."
+)
+"""Nova's join of servers with services counts deleted records, and believes the first."""
 
 EVENTS = "2.84"
 """Of a server's actions, with the reason of what failed."""
@@ -92,6 +102,37 @@ class Departure:
             "POST", "compute", f"{self.path}/action", json={action: body}, microversion=version
         )
         self._request = answer.headers.get(REQUEST_ID, "")
+
+    def begin_when_served(
+        self, action: str, body: Any, stop: threading.Event | None = None
+    ) -> None:
+        """
+        Ask for an *action*, again while Nova takes the host's compute service as down.
+
+        Raises:
+            WaitFailed: It still does after `service_timeout_s`.
+            RequestFailed, Interrupted: As `Api.call` and `poll`.
+        """
+        refused: list[RequestFailed] = []
+
+        def is_taken() -> bool:
+            try:
+                self.begin(action, body)
+            except RequestFailed as failed:
+                if failed.status not in (409, 503) or UNSERVED not in failed.reason.lower():
+                    raise
+                if not refused:
+                    self.log(f"Server {self.move.label}: {failed} It is asked for again.")
+                refused.append(failed)
+                return False
+            return True
+
+        what = f"the compute service of {self.asked.host} to be available for {action}"
+        timeout_s = self.asked.options.service_timeout_s
+        try:
+            poll(what, is_taken, bool, timeout_s, stop or self.stop)
+        except WaitFailed as error:
+            raise WaitFailed(error.what, f"{error.reason} {refused[-1]} {STALE}") from error
 
     def watch(
         self,

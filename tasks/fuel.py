@@ -10,7 +10,7 @@ not ready back to bootstrap, whoever owns it, also when nothing runs.
 from collections.abc import Sequence
 
 from pumphouse.errors import FuelRefused, FuelUnreachable, Refused, Unverified
-from pumphouse.fuel import Disk, Interface, Node, Task
+from pumphouse.fuel import Node, Task
 from pumphouse.fuel_judging import (
     assign_problems,
     deploy_problems,
@@ -20,6 +20,7 @@ from pumphouse.fuel_judging import (
     provision_problems,
     unassign_problems,
 )
+from pumphouse.fuel_layouts import Disk, Interface
 from pumphouse.tasks.fuel_reading import NOT_FOUND, FuelReader
 
 

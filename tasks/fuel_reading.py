@@ -3,20 +3,9 @@
 from collections.abc import Iterable
 
 from pumphouse.errors import FuelNodeUnclear, FuelRefused, Refused
-from pumphouse.fuel import (
-    Cluster,
-    Disk,
-    Interface,
-    Network,
-    Node,
-    NodeGroup,
-    Notification,
-    Release,
-    Task,
-    VolumeKind,
-    mac_set,
-)
+from pumphouse.fuel import Cluster, Network, Node, NodeGroup, Notification, Release, Task, mac_set
 from pumphouse.fuel_judging import match
+from pumphouse.fuel_layouts import Disk, Interface, VolumeKind
 from pumphouse.tasks.nailgun import Nailgun
 
 NOT_FOUND = 404

@@ -17,7 +17,7 @@ import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from pumphouse.errors import ConfigError, FuelBusy, FuelRefused, FuelUnreachable
-from pumphouse.fuel import FuelAccess
+from pumphouse.fuel_access import FuelAccess
 from pumphouse.fuel_judging import reason_of, says_busy
 
 T = TypeVar("T")

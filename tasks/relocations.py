@@ -108,8 +108,9 @@ class Relocation(Departure):
             known = [record["id"] for record in self.records()]
             self._note()
             try:
-                self.begin("migrate", {"host": self.wanted_host()} if self.wanted_host() else None)
-            except RequestFailed:
+                host = self.wanted_host()
+                self.begin_when_served("migrate", {"host": host} if host else None)
+            except (RequestFailed, WaitFailed, Interrupted):
                 self._forget()
                 raise
         try:
@@ -128,7 +129,7 @@ class Relocation(Departure):
 
     def _confirm(self) -> None:
         try:
-            self.begin("confirmResize", None)
+            self.begin_when_served("confirmResize", None, NEVER)
         except RequestFailed as refused:
             # Somebody else, or Nova itself, was faster.
             if refused.status not in (400, 409):

@@ -174,6 +174,32 @@ def test_a_refusal_is_a_failure_of_this_server(nova: Nova) -> None:
     assert nova.server["metadata"] == {}
 
 
+UNSERVED = Answer(409, {"conflictingRequest": {"message": "Service is unavailable at this time."}})
+
+
+def test_a_service_that_is_down_for_a_moment_is_waited_for(nova: Nova) -> None:
+    """Nova refuses a cold migration and its confirmation while it has not heard of the host."""
+    refusals = [UNSERVED, UNSERVED]
+    confirmations = [UNSERVED]
+    nova.on["migrate"] = lambda: refusals.pop() if refusals else goes_cold(nova)
+    nova.on["confirmResize"] = lambda: confirmations.pop() if confirmations else confirms(nova)
+
+    way, host = relocation(nova, Way.COLD).run()
+
+    assert (way, host) == (Way.COLD, "cmp2")
+    assert nova.asked == ["migrate"] * 3 + ["confirmResize"] * 2
+
+
+def test_a_service_that_stays_down_is_an_error_that_says_what_it_may_be(nova: Nova) -> None:
+    """A deleted record of the same name is purged by an operator, not waited for."""
+    nova.on["migrate"] = lambda: UNSERVED
+
+    with pytest.raises(MoveFailed, match=r"archive_deleted_rows.*It is ACTIVE on cmp1"):
+        relocation(nova, Way.COLD, service_timeout_s=0.1).run()
+
+    assert nova.server["metadata"] == {}
+
+
 def test_a_live_migration_that_takes_too_long_is_called_off(nova: Nova) -> None:
     """It runs where it was, and the error says so."""
 

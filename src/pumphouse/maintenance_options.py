@@ -53,6 +53,13 @@ class MaintenanceOptions(BaseModel):
         title="Cold migration (s)",
         description="Of one server, with its confirmation.",
     )
+    service_timeout_s: float = Field(
+        default=90,
+        ge=0,
+        title="Compute service that is unavailable (s)",
+        description="How long a cold migration is asked for again that Nova refuses because it "
+        "takes the host's compute service as down; Nova hears of it every few seconds.",
+    )
     evacuate_timeout_s: float = Field(
         default=1800, gt=0, title="Evacuation (s)", description="Of one server from a dead host."
     )
