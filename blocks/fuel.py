@@ -2,7 +2,7 @@
 
 from prefect.blocks.core import Block
 
-from pumphouse.fuel import FuelAccess
+from pumphouse.fuel_access import FuelAccess
 
 
 class Fuel(FuelAccess, Block):

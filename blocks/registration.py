@@ -21,7 +21,7 @@ from pumphouse.config import (
     fuel_block,
     switch_block,
 )
-from pumphouse.fuel import FuelAccess
+from pumphouse.fuel_access import FuelAccess
 from pumphouse.hosts import HostSettings
 from pumphouse.limits import names as limits_of
 from pumphouse.models import Role

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pumphouse.fuel import Disk, Interface, Network, NetworkRef, Node, Slave, Volume
+from pumphouse.fuel import Network, Node
+from pumphouse.fuel_layouts import Disk, Interface, NetworkRef, Slave, Volume
 
 NETWORKS = {"fuelweb_admin": 1, "management": 3, "storage": 4, "private": 5}
 MINIMAL = {"os": 55296, "vm": 5120}

@@ -16,7 +16,8 @@ from lab.nailgun.clock import Clock
 from lab.nailgun.seeds import machine, seed
 from lab.nailgun.store import Store
 from lab.nailgun.world import Options, World
-from pumphouse.fuel import FuelAccess, Node
+from pumphouse.fuel import Node
+from pumphouse.fuel_access import FuelAccess
 from pumphouse.tasks.fuel import FuelClient
 
 SPEED = 60.0

@@ -18,7 +18,7 @@ from pumphouse.blocks.bmc import Bmc
 from pumphouse.blocks.fuel import Fuel
 from pumphouse.blocks.site import Site
 from pumphouse.config import Storage, bmc_block
-from pumphouse.fuel import FuelAccess
+from pumphouse.fuel_access import FuelAccess
 from pumphouse.hosts import HostSettings
 from pumphouse.limits import host_limit
 from pumphouse.listings import LISTINGS, RAW

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pumphouse.disks import clone, fit
-from pumphouse.fuel import Disk
 from pumphouse.fuel_judging import disk_differences, disk_problems
+from pumphouse.fuel_layouts import Disk
 from tests.fuel_nodes import MINIMAL, disk, node
 
 MODEL, TARGET = node(1), node(2, status="discover", roles=())

@@ -5,18 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pumphouse.fuel import (
-    Disk,
-    FuelAccess,
-    Interface,
-    NetworkRef,
-    Node,
-    Slave,
-    Task,
-    Volume,
-    bond_attributes,
-    mac_set,
-)
+from pumphouse.fuel import Node, Task, mac_set
+from pumphouse.fuel_access import FuelAccess
 from pumphouse.fuel_judging import (
     deploy_failure,
     disk_differences,
@@ -27,6 +17,7 @@ from pumphouse.fuel_judging import (
     reason_of,
     says_busy,
 )
+from pumphouse.fuel_layouts import Disk, Interface, NetworkRef, Slave, Volume, bond_attributes
 from tests.fuel_samples import samples
 
 BY_NAME = {sample["name"]: sample["response"] for sample in samples()}

@@ -17,8 +17,9 @@ from pumphouse.errors import (
     Unverified,
     WaitFailed,
 )
-from pumphouse.fuel import Disk, Interface, Task
+from pumphouse.fuel import Task
 from pumphouse.fuel_judging import deploy_failure, provision_failure
+from pumphouse.fuel_layouts import Disk, Interface
 from pumphouse.tasks.fuel import FuelClient
 from pumphouse.tasks.fuel_waits import (
     last_words,

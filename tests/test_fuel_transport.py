@@ -7,7 +7,7 @@ import pytest
 import respx
 
 from pumphouse.errors import ConfigError, FuelRefused, FuelUnreachable
-from pumphouse.fuel import FuelAccess
+from pumphouse.fuel_access import FuelAccess
 from pumphouse.tasks import nailgun
 from pumphouse.tasks.fuel import FuelClient
 

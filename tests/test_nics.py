@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pumphouse.fuel import Interface
 from pumphouse.fuel_judging import interface_differences
+from pumphouse.fuel_layouts import Interface
 from pumphouse.nics import ADMIN, clone
 from tests.fuel_nodes import NETWORKS, bond, networks, nic, node
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pumphouse.disks import Layout
-from pumphouse.fuel import Disk, Interface, Network, NetworkRef, Node, Slave, Volume
+from pumphouse.fuel import Network, Node
+from pumphouse.fuel_layouts import Disk, Interface, NetworkRef, Slave, Volume
 from pumphouse.nics import Wiring
 from pumphouse.upgrade_options import Bond, FixedAssignment, Rest
 

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from pumphouse.fuel import FuelAccess
+from pumphouse.fuel_access import FuelAccess
 from pumphouse.hosts import Host, clashes
 from pumphouse.maintenance_options import MaintenanceOptions
 from pumphouse.mappings import Mappings

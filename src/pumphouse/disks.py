@@ -9,7 +9,8 @@ only with the sizes in the request, and takes one that is larger than the real d
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pumphouse.fuel import Disk, Node, Volume
+from pumphouse.fuel import Node
+from pumphouse.fuel_layouts import Disk, Volume
 
 FIXED = frozenset({"os"})
 """Volumes that are kept as large as they are on the model; the others share what remains."""

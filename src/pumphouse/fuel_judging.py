@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse.fuel import Disk, Interface, Node, Task, mac_set
+from pumphouse.fuel import Node, Task, mac_set
+from pumphouse.fuel_layouts import Disk, Interface
 
 PROVISIONABLE = frozenset({"discover", "provisioned", "ready", "error", "stopped"})
 DEPLOYABLE = frozenset({"provisioned", "ready", "error", "stopped"})

@@ -9,7 +9,8 @@ answers 500 to a bond that is called like a NIC: so every such mistake is found 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pumphouse.fuel import Interface, Network, NetworkRef, Node, Slave
+from pumphouse.fuel import Network, Node
+from pumphouse.fuel_layouts import Interface, NetworkRef, Slave
 
 ADMIN = "fuelweb_admin"
 """The network that nodes boot from. It has to stay on the NIC that boots from it."""
