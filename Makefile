@@ -29,9 +29,12 @@ lock:  ## resolve requirements.lock anew
 
 # ---- the lab: two real clouds on this machine
 
-.PHONY: lab lab-down lab-status
+.PHONY: lab lab-down lab-status lab-ceph
 lab: venv  ## start the lab's two clouds (installs packages; needs root)
 	$(PY) -m lab up
+
+lab-ceph: lab  ## start the lab's Ceph too (installs packages; needs root)
+	$(PY) -m lab ceph up
 
 lab-down:  ## stop the lab's clouds
 	$(PY) -m lab down
@@ -83,14 +86,14 @@ types: venv  ## mypy, strict
 	$(VENV)/bin/mypy
 
 unit: venv  ## tests without clouds or servers; coverage of the pure core
-	$(PY) -m pytest -m "not lab and not hosts and not e2e and not prefect" --cov --cov-report=term
+	$(PY) -m pytest -m "not lab and not ceph and not hosts and not e2e and not prefect" --cov --cov-report=term
 	$(PY) -m coverage report --include="$(CORE)" --fail-under=95
 
 wheel: venv  ## build the wheel, install it in an empty environment, try it there
 	$(PY) -m tests.wheel
 
-integration: lab  ## tests with the lab, with Prefect and from end to end
-	$(PY) -m pytest -m "lab or hosts or e2e or prefect"
+integration: lab  ## tests with the lab, its Ceph, with Prefect and from end to end
+	$(PY) -m pytest -m "lab or ceph or hosts or e2e or prefect"
 
 bench: lab  ## speed against its floors; writes build/bench.json
 	$(PY) -m bench

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from lab import hosts, lifecycle, reporting
+from lab.ceph import starting as ceph
 from lab.errors import LabError
 from lab.layout import CLOUD_NAMES, Lab
 from lab.locks import locked
@@ -64,6 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("cloud", choices=CLOUD_NAMES)
     command.add_argument("host", metavar="HOST", help="its name in Nova")
     command.set_defaults(work=_compute)
+    command = commands.add_parser("ceph", help="a Ceph with back ends in both clouds")
+    command.add_argument("what", choices=("up", "down", "status"))
+    command.add_argument("--wipe", action="store_true", help="with down: remove its data too")
+    command.set_defaults(work=_ceph)
     command = commands.add_parser("doctor", help="boot a probe server in both clouds")
     command.set_defaults(work=_doctor)
     return parser
@@ -108,6 +113,19 @@ def _compute(lab: Lab, options: argparse.Namespace) -> None:
     with locked(lab.root, patience_s=300):
         COMPUTE[options.what](lab, lab.cloud(options.cloud), options.host)
     say(f"{options.cloud}: {options.host}: {options.what} done")
+
+
+def _ceph(lab: Lab, options: argparse.Namespace) -> int:
+    processes = lifecycle.processes_of(lab)
+    if options.what == "status":
+        return ceph.print_status(lab, processes)
+    with locked(lab.root, patience_s=300):
+        if options.what == "up":
+            ceph.up(lab, processes)
+        else:
+            ceph.down(lab, processes, options.wipe)
+    say(f"ceph is {options.what} after {elapsed_s():.0f} s")
+    return 0
 
 
 def _populate(lab: Lab, options: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from lab import snapshots
 from lab.bmc.starting import bmc_commands, bmc_environment, start_bmcs, wait_bmcs
 from lab.catalog import create_defaults, fill_catalog, services_missing
+from lab.ceph import starting as ceph
 from lab.commands import run
 from lab.configs import write_configs
 from lab.environment import cloud_environment
@@ -89,6 +90,7 @@ def client_command(lab: Lab) -> list[str]:
 def down(lab: Lab, wipe: bool = False) -> None:
     """Stop every process of the lab; with `wipe`, remove its data too."""
     processes = processes_of(lab)
+    ceph.down(lab, processes)
     names = processes.names()
     processes.stop([name for name in names if name not in (DATABASE, BROKER)], wait_s=8)
     processes.stop([BROKER, DATABASE], wait_s=30)
@@ -113,6 +115,7 @@ def restart(lab: Lab, names: list[str]) -> None:
     commands |= {name: (words, bmc_environment()) for name, words in bmc_commands(lab).items()}
     if METAL in names:
         commands[METAL] = (metal_command(lab), metal_environment())
+    commands |= ceph.commands(lab)
     commands[FUEL] = (fuel_command(lab), fuel_environment())
     unknown = [name for name in names if name not in commands]
     if unknown:

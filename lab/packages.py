@@ -41,6 +41,16 @@ QEMU_PACKAGES = {
     "mtools": "/usr/bin/mcopy",
     "dosfstools": "/sbin/mkfs.vfat",
 }
+# Of an option of the lab, `lab ceph up`.
+CEPH_PACKAGES = {
+    "ceph-mon": "/usr/bin/ceph-mon",
+    "ceph-mgr": "/usr/bin/ceph-mgr",
+    "ceph-osd": "/usr/bin/ceph-osd",
+    "ceph-common": "/usr/bin/rbd",
+    "python3-rados": "/var/lib/dpkg/info/python3-rados.list",
+    "python3-rbd": "/var/lib/dpkg/info/python3-rbd.list",
+    "qemu-block-extra": "/var/lib/dpkg/info/qemu-block-extra.list",
+}
 CLIENT_PACKAGES = ("openstacksdk", "PyMySQL")
 POLICY_FILE = Path("/usr/sbin/policy-rc.d")
 
@@ -57,14 +67,15 @@ def missing_packages() -> list[str]:
 
 def install_packages() -> None:
     """Install what is missing with apt, as root; say so before, and go on without the optional."""
-    _install(missing(DEBIAN_PACKAGES))
+    install(missing(DEBIAN_PACKAGES))
     try:
-        _install(missing(BMC_PACKAGES | QEMU_PACKAGES))
+        install(missing(BMC_PACKAGES | QEMU_PACKAGES))
     except LabError as error:
         say(f"{error}; the lab goes on without these packages")
 
 
-def _install(names: list[str]) -> None:
+def install(names: list[str]) -> None:
+    """Install Debian packages with apt, as root, and say so before."""
     if not names:
         return
     command = f"apt-get install --no-install-recommends {' '.join(names)}"

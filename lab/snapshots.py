@@ -38,7 +38,7 @@ def restore(lab: Lab, label: str) -> bool:
     if not path.exists():
         return False
     lab.run.mkdir(parents=True, exist_ok=True)
-    _copy(sorted(path.iterdir()), lab.run)
+    copy(sorted(path.iterdir()), lab.run)
     return True
 
 
@@ -53,7 +53,7 @@ def save(lab: Lab, processes: Processes, label: str) -> None:
         _copy_cloud(cloud.home, part / cloud.name)
     processes.stop([DATABASE], wait_s=60)
     try:
-        _copy([lab.run / "mysql"], part)
+        copy([lab.run / "mysql"], part)
     finally:
         start_database(lab, processes)
     part.rename(path)
@@ -66,12 +66,13 @@ def empty(lab: Lab) -> bool:
 
 
 def _copy_cloud(home: Path, target: Path) -> None:
-    _copy([item for item in home.iterdir() if item.name not in {*SKIPPED, "cinder"}], target)
+    copy([item for item in home.iterdir() if item.name not in {*SKIPPED, "cinder"}], target)
     volumes = home / "cinder"
-    _copy([item for item in volumes.iterdir() if item.name != "mnt"], target / "cinder")
+    copy([item for item in volumes.iterdir() if item.name != "mnt"], target / "cinder")
 
 
-def _copy(items: list[Path], target: Path) -> None:
+def copy(items: list[Path], target: Path) -> None:
+    """Copy files and directories into `target`, without what is not written in them."""
     target.mkdir(parents=True, exist_ok=True)
     if items:
         run(["cp", "-a", "--sparse=always", "--reflink=auto", *items, target])
