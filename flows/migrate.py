@@ -13,6 +13,7 @@ from pumphouse.blocks.site import Site
 from pumphouse.drift import drift
 from pumphouse.errors import ConfigError, MigrationIncomplete, PlanDrifted, Refused
 from pumphouse.estate import Estate
+from pumphouse.health import assigned
 from pumphouse.ledger import Entry, Status, failures
 from pumphouse.models import Mover
 from pumphouse.plan import DONE, Plan
@@ -58,6 +59,7 @@ def migrate(
     mover: Mover | None = None,
     plan: str = "",
     replan: bool = False,
+    move_unhealthy: bool = False,
     dry_run: bool = False,
     site: str = "default",
 ) -> Migration:
@@ -91,6 +93,9 @@ def migrate(
             or nothing if what it rests on is no longer so. It says what is selected.
 
         replan: Make that plan anew, show what changed since, and change nothing.
+
+        move_unhealthy: Move servers too that fail some of their health checks before; those
+            checks are not asked again.
 
         dry_run: Do all the checks and write the plan, and change nothing.
 
@@ -139,7 +144,9 @@ def migrate(
     get_run_logger().info("planned: %s", planned.actions)
     if dry_run or replan:
         return planned
-    entries = _carry_out(pair, site, intended, clouds[1])
+    checks = assigned(pair.health_checks, clouds[0])
+    work = Work(pair, _slots(pair, site), checks=checks, moves_unhealthy=move_unhealthy)
+    entries = _carry_out(work, intended, clouds[1])
     seconds = round(monotonic() - began, 3)
     report = publish_ledger(site, folder, intended, entries, seconds, pair.storage.link)
     if failed := failures(entries):
@@ -155,19 +162,21 @@ def _require_alone(wanted: Selection, mover: Mover | None) -> None:
         raise ConfigError("plan", [problem])
 
 
-def _carry_out(pair: Site, site: str, intended: Plan, target: Estate) -> list[Entry]:
-    """Do every item of the plan, stage by stage; return the ledger's entries."""
-    slots = Slots(
+def _slots(pair: Site, site: str) -> Slots:
+    return Slots(
         site,
         threading.Semaphore(pair.limits.copies),
         threading.Semaphore(pair.limits.cutovers),
         is_shared=bool(runtime.deployment.id),
     )
-    work = Work(pair, slots)
+
+
+def _carry_out(work: Work, intended: Plan, target: Estate) -> list[Entry]:
+    """Do every item of the plan, stage by stage; return the ledger's entries."""
     book = Book(intended)
     try:
         if any(item.action not in DONE for item in intended.items):
-            clean_up(pair, {p["id"]: p["tags"] or [] for p in target.rows("projects")})
+            clean_up(work.pair, {p["id"]: p["tags"] or [] for p in target.rows("projects")})
         for kind in BATCHES:
             book.batch(work, kind)
         detached = [item for item in intended.of("volumes") if not item.row["attachments"]]

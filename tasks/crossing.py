@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from pumphouse.bodies import Ids
-from pumphouse.checks import STATE
+from pumphouse.checks import STATE, WAS
 from pumphouse.config import Timeouts
+from pumphouse.health import Check
 from pumphouse.plan import Item
 from pumphouse.tables import Row
 from pumphouse.tasks import servers
@@ -18,6 +19,7 @@ from pumphouse.tasks.waiting import NEVER
 LOCKED = "pumphouse:locked"
 FLOATING = "pumphouse:fip:"
 PORT = "pumphouse:port:"
+AILING = "pumphouse:ailing:"
 MIGRATED = "migrated"
 SINCE = "cutting over since "
 
@@ -40,6 +42,8 @@ class Crossing:
 
         volume_format: What its volumes' bytes are on the way: ``qcow2`` or ``raw``.
 
+        checks: Its health checks; *moves_unhealthy* says that it is moved even if some fail.
+
         journal: What the source server's metadata say of how it was.
     """
 
@@ -55,6 +59,8 @@ class Crossing:
     told: Told = lambda what, done, size: None
     stop: threading.Event = NEVER
     on_step: Log = lambda name: None
+    checks: tuple[Check, ...] = ()
+    moves_unhealthy: bool = False
 
     live: servers.Server = field(default_factory=dict)
     owner: Api | None = None
@@ -67,6 +73,8 @@ class Crossing:
     flavor_id: str = ""
     bytes: int = 0
     checksums: dict[str, str] = field(default_factory=dict)
+    ailing: dict[str, str] = field(default_factory=dict)
+    health: str = ""
     stopped_at: float | None = None
     downtime_s: float | None = None
 
@@ -93,6 +101,12 @@ class Crossing:
         return [
             port["id"] for port in self.row["ports"] if f"{PORT}{port['id']}" not in self.journal
         ]
+
+    def wanted_checks(self) -> list[Check]:
+        """Return the checks that its source passed before the stop; none if it was stopped."""
+        if self.journal.get(WAS) != "ACTIVE":
+            return []
+        return [check for check in self.checks if f"{AILING}{check.name}" not in self.journal]
 
     @property
     def project_id(self) -> str:

@@ -17,14 +17,16 @@ from pumphouse.errors import (
     CutOverFailed,
     Interrupted,
     PumphouseError,
+    Unhealthy,
     WaitFailed,
 )
 from pumphouse.fingerprints import OWN
+from pumphouse.health import summary
 from pumphouse.steps import STEPS
 from pumphouse.tables import Row
-from pumphouse.tasks import images, ports, servers
+from pumphouse.tasks import health, images, ports, servers
 from pumphouse.tasks.api import Api
-from pumphouse.tasks.crossing import FLOATING, LOCKED, MIGRATED, PORT, SINCE, Crossing
+from pumphouse.tasks.crossing import AILING, FLOATING, LOCKED, MIGRATED, PORT, SINCE, Crossing
 from pumphouse.tasks.crossing_disks import copy_disks, delete_copies
 from pumphouse.tasks.rollback import said, undo
 from pumphouse.tasks.verification import verify
@@ -39,6 +41,7 @@ class Arrived:
     bytes: int
     checksums: tuple[str, ...]
     lost: str = ""
+    health: str = ""
 
 
 @dataclass
@@ -68,7 +71,7 @@ class CutOver(Crossing):
         assert self.copy is not None
         order = [v["id"] for v in self.row["attached"]]
         sums = tuple(self.checksums[key] for key in ["root", *order] if self.checksums.get(key))
-        return Arrived(self.copy["id"], self.downtime_s, self.bytes, sums, self.lost)
+        return Arrived(self.copy["id"], self.downtime_s, self.bytes, sums, self.lost, self.health)
 
     def prepare(self, stack: ExitStack) -> None:
         """Look and sign in before anything is touched: what fails here costs no downtime."""
@@ -86,6 +89,7 @@ class CutOver(Crossing):
                 self.owner.adapter(service)
                 self.owner.microversion(service)
             self.flavor_id = self._flavor()
+            self._check_health()
             self.copy = servers.find_copy(self.target, self.row)
             if self.copy and not self.is_resumed:
                 # Its disks are of an unknown time: going on with them could lose what came after.
@@ -118,6 +122,18 @@ class CutOver(Crossing):
                 "A volume was attached or detached since; run again.",
             )
 
+    def _check_health(self) -> None:
+        """Ask a running source server what it will be asked at the target."""
+        if self.is_resumed or self.live["status"] != "ACTIVE" or not self.checks:
+            return
+        here = [port["id"] for port in self.row["ports"]]
+        asked = health.subject(self.source, self.item, self.id, here)
+        self.ailing = health.ailments(self.checks, asked, health.BEFORE, self.stop)
+        if self.ailing and not self.moves_unhealthy:
+            raise Unhealthy(self.item.label, self.source.name, health.told(self.ailing))
+        for name, why in self.ailing.items():
+            self.log(f"It fails the check {name} before its move: {why}")
+
     def _flavor(self) -> str:
         name = self.row["flavor_name"]
         found = self.target.list("compute", "/flavors", "flavors", params={"is_public": "None"})
@@ -139,6 +155,7 @@ class CutOver(Crossing):
             WAS: self.live["status"],
             LOCKED: "yes" if self.live.get("locked") else "no",
             STATE: f"{SINCE}{int(time.time())}",
+            **{f"{AILING}{name}": "yes" for name in self.ailing},
         }
         for port in self.row["ports"]:
             if not port["is_admin_state_up"]:
@@ -224,8 +241,18 @@ class CutOver(Crossing):
             ports.bind(self.target, fip, port, *address)
 
     def do_verify(self) -> None:
-        """Compare the target server with its source. The downtime ends."""
+        """Compare the target server with its source."""
         verify(self)
+
+    def do_check(self) -> None:
+        """Ask the copy what its source was asked before. The downtime ends."""
+        assert self.copy is not None
+        if wanted := self.wanted_checks():
+            there = [self.ids["ports"][port["id"]] for port in self.row["ports"]]
+            copy = health.subject(self.target, self.item, self.copy["id"], there)
+            health.demand(wanted, copy, self.stop)
+        ailing = [key.removeprefix(AILING) for key in self.journal if key.startswith(AILING)]
+        self.health = summary([check.name for check in wanted], ailing)
         if self.journal[WAS] == "ACTIVE" and self.stopped_at is not None:
             self.downtime_s = round(self.down_for(), 3)
 

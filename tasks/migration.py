@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from prefect.concurrency.sync import concurrency
 from pumphouse.blocks.site import Site
 from pumphouse.bodies import Ids
 from pumphouse.estate import Estate
+from pumphouse.health import Check
 from pumphouse.ledger import Entry, Status, entry
 from pumphouse.limits import copies_limit, cutovers_limit
 from pumphouse.models import Mover, Role
@@ -87,6 +88,8 @@ class Work:
     pair: Site
     slots: Slots
     stop: threading.Event = field(default_factory=threading.Event)
+    checks: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
+    moves_unhealthy: bool = False
 
     def open(self, stack: ExitStack, role: Role) -> Api:
         """Open one of the two clouds until the end of *stack*."""
@@ -230,6 +233,8 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
             told=show,
             stop=work.stop,
             on_step=lambda name: logger.info("%s: %s", item.label, name),
+            checks=work.checks.get(item.source_id, ()),
+            moves_unhealthy=work.moves_unhealthy,
         )
         arrived = cutover.run()
     assert cutover.owner is not None
@@ -240,6 +245,7 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
         bytes=arrived.bytes,
         downtime_s=arrived.downtime_s,
         checksum=" ".join(arrived.checksums),
+        health=arrived.health,
         message=arrived.lost or item.reason,
     )
 

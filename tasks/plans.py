@@ -10,8 +10,9 @@ from pumphouse.blocks.site import Site
 from pumphouse.estate import Estate
 from pumphouse.estimates import Rates, rates
 from pumphouse.fingerprints import changes
+from pumphouse.health import assigned, notes
 from pumphouse.models import Mover, Role
-from pumphouse.plan import Plan, PlanRow
+from pumphouse.plan import DONE, Plan, PlanRow
 from pumphouse.plan_files import Edits, Header, PlanFile
 from pumphouse.planning import Wishes, plan
 from pumphouse.selection import Selection, chosen
@@ -58,7 +59,13 @@ def make(
         parallel_copies=pair.limits.copies,
         parallel_cutovers=pair.limits.cutovers,
     )
-    return plan(chosen(selection, source), source, target, wishes)
+    made = plan(chosen(selection, source), source, target, wishes)
+    checked = notes(assigned(pair.health_checks, source), _moved(made))
+    return made.model_copy(update={"notes": (*made.notes, *checked)})
+
+
+def _moved(made: Plan) -> list[str]:
+    return [item.source_id for item in made.of("servers") if item.action not in DONE]
 
 
 def measured(url: str) -> Rates:

@@ -6,7 +6,7 @@ from pumphouse.checks import WAS
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import PumphouseError
 from pumphouse.steps import undo_order
-from pumphouse.tasks import ports, servers
+from pumphouse.tasks import health, ports, servers
 from pumphouse.tasks.crossing import LOCKED, Crossing
 from pumphouse.tasks.crossing_disks import delete_copies
 from pumphouse.tasks.waiting import NEVER
@@ -26,12 +26,29 @@ def undo(crossing: Crossing, failed: str) -> str:
             problems.append(f"{name}: {said(error)}")
     if not problems:
         state = crossing.journal.get(WAS, crossing.live["status"])
-        return f"Everything was undone: the source server is {state} as before."
+        words = f"Everything was undone: the source server is {state} as before."
+        return words + (_checked(crossing) if "stop" in undo_order(failed) else "")
     return (
         "NOT everything could be undone: "
         + " | ".join(problems)
         + " Repair that and run again: it goes on from the source server's metadata."
     )
+
+
+def _checked(crossing: Crossing) -> str:
+    """Return what the health checks say of the source server that runs again."""
+    wanted = crossing.wanted_checks()
+    if not wanted:
+        return ""
+    try:
+        here = [port["id"] for port in crossing.row["ports"]]
+        subject = health.subject(crossing.source, crossing.item, crossing.id, here)
+        failed = health.ailments(wanted, subject)
+    except PumphouseError as error:
+        return f" Its health checks could not be run: {error}"
+    if not failed:
+        return " It passes its health checks."
+    return " BUT IT FAILS CHECKS: " + " ".join(health.told(failed))
 
 
 def _undo_mark(crossing: Crossing) -> None:

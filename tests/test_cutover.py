@@ -7,10 +7,11 @@ import pytest
 
 from pumphouse.config import Timeouts
 from pumphouse.errors import CutOverFailed
+from pumphouse.health import Check, HealthCheck
 from pumphouse.models import Action
 from pumphouse.plan import Item
 from pumphouse.steps import NAMES
-from pumphouse.tasks import rollback, servers
+from pumphouse.tasks import health, rollback, servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.cutover import CutOver
 
@@ -28,6 +29,7 @@ LIVE = {"status": "ACTIVE", "metadata": {}, "os-extended-volumes:volumes_attache
 class Nobody:
     """An Api that is looked at and never called."""
 
+    name = "source"
     changes: tuple[str, ...] = ()
 
     def adapter(self, service: str) -> None:
@@ -123,3 +125,57 @@ def test_a_copy_without_a_journal_is_not_taken_for_ours(
         cutover.run()
 
     assert calls == []
+
+
+PASSES = Check(name="good", how=HealthCheck(of=["everything"], command={"argv": ["true"]}))
+FAILS = Check(
+    name="bad", how=HealthCheck(of=["everything"], command={"argv": ["false"]}, attempts=1)
+)
+
+
+def test_a_server_that_fails_its_checks_is_not_touched(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What did not work before would be blamed on the move; nothing is done."""
+    calls = recorded(monkeypatch, {})
+    cutover.checks = (PASSES, FAILS)
+
+    with pytest.raises(CutOverFailed, match=r"prepare: .*bad: false failed.*Nothing was touched"):
+        cutover.run()
+
+    assert calls == []
+
+
+def test_a_server_that_is_moved_all_the_same_is_not_asked_again(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told so, what failed before is noted in the journal, and only the rest is demanded."""
+    written: dict[str, str] = {}
+    monkeypatch.setattr(servers, "write_metadata", lambda api, id_, values: written.update(values))
+    cutover.checks, cutover.moves_unhealthy = (PASSES, FAILS), True
+    cutover.live, cutover.copy = {**LIVE}, {"id": "S"}
+
+    cutover._check_health()
+    cutover.do_remember()
+    cutover.do_check()
+
+    assert written["pumphouse:ailing:bad"] == "yes"
+    assert cutover.health == "1 passed: good; failed before, not asked again: bad"
+
+
+def test_a_copy_that_fails_its_checks_is_taken_back(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failing check after the cut-over undoes it; the source server is asked once more."""
+    answers = iter([{}, {"good": "It is dead."}, {}])
+    monkeypatch.setattr(health, "ailments", lambda *_: next(answers))
+    do_check = CutOver.do_check
+    calls = recorded(monkeypatch, {})
+    monkeypatch.setattr(CutOver, "do_check", do_check)
+    monkeypatch.setattr(CutOver, "do_boot", lambda self: setattr(self, "copy", {"id": "S"}))
+    cutover.checks, cutover.journal = (PASSES,), {"pumphouse:was": "ACTIVE"}
+
+    with pytest.raises(CutOverFailed, match=r"It is dead.*It passes its health checks"):
+        cutover.run()
+
+    assert "undo_boot" in calls

@@ -42,7 +42,7 @@ def test_undo_goes_back_from_the_failed_step() -> None:
     assert tuple(reversed(steps.undo_order(steps.NAMES[-1]))) == steps.NAMES
 
 
-def test_the_server_is_down_from_stop_to_verify() -> None:
+def test_the_server_is_down_from_stop_to_check() -> None:
     """The downtime is one stretch of steps."""
     assert [step.name for step in steps.STEPS if step.is_down] == [
         "stop",
@@ -51,6 +51,7 @@ def test_the_server_is_down_from_stop_to_verify() -> None:
         "boot",
         "connect",
         "verify",
+        "check",
     ]
 
 

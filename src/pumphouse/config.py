@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from pumphouse.fuel_access import FuelAccess
+from pumphouse.health import HealthCheck
 from pumphouse.hosts import Host, clashes
 from pumphouse.maintenance_options import MaintenanceOptions
 from pumphouse.mappings import Mappings
@@ -218,6 +219,10 @@ class MigrateOptions(_Section):
     )
 
 
+CheckName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,60}$")]
+"""A part of a metadata key."""
+
+
 class SiteSettings(BaseModel):
     """Everything of the configuration besides the two clouds."""
 
@@ -231,6 +236,12 @@ class SiteSettings(BaseModel):
     )
     upgrade: UpgradeOptions = Field(default_factory=UpgradeOptions, title="Upgrade of hosts")
     release: ReleaseOptions = Field(default_factory=ReleaseOptions, title="Release of hosts")
+    health_checks: dict[CheckName, HealthCheck] = Field(
+        default={},
+        title="Health checks",
+        description="By name: what tells that a server works, asked before its cut-over and "
+        "after it.",
+    )
 
 
 class _CloudSection(CloudAccess, _Section):
@@ -258,7 +269,6 @@ class Config(SiteSettings, _Section):
     fuel: _FuelSection = Field(default_factory=_FuelSection)
     hosts: dict[str, Host] = Field(default={})
     switches: dict[str, SwitchSection] = Field(default={})
-    health_checks: None = None
 
     @model_validator(mode="after")
     def _apart(self) -> "Config":

@@ -47,8 +47,9 @@ def parse(
     if not isinstance(raw, dict):
         raise ConfigError(origin, ["It must be a mapping with the keys source and target."])
     problems = _take_hosts_in(raw, read)
-    if raw.get("mappings", raw) is None:
-        del raw["mappings"]
+    for section in ("mappings", "health_checks"):
+        if raw.get(section, raw) is None:
+            del raw[section]
     filled = _fill(raw, environment, problems, "")
     if problems:
         raise ConfigError(origin, problems)
@@ -107,8 +108,6 @@ def _problem(error: Any) -> str:
         return _unknown(key, keys_of(error["loc"][:-1]), str(error["loc"][-1]))
     if error["type"] == "missing":
         return f"{key} is required."
-    if error["type"] == "none_required":
-        return f"{key} is reserved for a later release and must be left out."
     hint = ""
     if error["type"] == "string_type" and isinstance(error.get("input"), int | float):
         hint = "; put the number in quotes"

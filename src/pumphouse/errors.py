@@ -13,6 +13,7 @@ Our exception hierarchy:
   - Conflict                the target holds something else under the same name
   - CopyFailed              bytes did not arrive, or arrived changed
   - Unverified              a copy differs from its source
+  - Unhealthy               a server fails its health checks
   - WaitFailed              a resource did not become what was waited for
   - Interrupted             the run was told to stop
   - CutOverFailed           one server's cut-over failed and was undone (or could not be)
@@ -322,6 +323,29 @@ class Unverified(PumphouseError):
             f"{self.kind} {self.name} was copied to {self.copy_id}, but they differ "
             f"({'; '.join(self.differences)})."
         )
+
+
+class Unhealthy(PumphouseError):
+    """
+    A server does not do its work.
+
+    Attributes:
+        server: Its name and id.
+
+        cloud: Role of the cloud that it is in.
+
+        failed: ``name: reason`` of each check that failed, at least one.
+    """
+
+    def __init__(self, server: str, cloud: str, failed: Sequence[str]) -> None:
+        super().__init__(server, cloud, list(failed))
+        self.server = server
+        self.cloud = cloud
+        self.failed = list(failed)
+
+    def __str__(self) -> str:
+        whys = " ".join(self.failed)
+        return f"Server {self.server} of the {self.cloud} fails its health checks. {whys}"
 
 
 class WaitFailed(PumphouseError):

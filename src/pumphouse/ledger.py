@@ -30,6 +30,8 @@ class Entry(BaseModel):
 
         predicted_s: The downtime that the plan foretold.
 
+        health: What became of its health checks.
+
         checksum: ``algorithm:value`` of the bytes, equal on both ends.
 
         request_ids: Of the calls that changed something.
@@ -51,6 +53,7 @@ class Entry(BaseModel):
     mover: str = ""
     predicted_s: float | None = None
     downtime_s: float | None = None
+    health: str = ""
     checksum: str = ""
     request_ids: tuple[str, ...] = ()
     message: str = ""

@@ -63,6 +63,7 @@ STEPS: tuple[Step, ...] = (
         is_down=True,
     ),
     Step("verify", "Compare the target server with its source.", is_down=True),
+    Step("check", "Run the health checks that its source passed.", is_down=True),
     Step("mark", "Note on the source server where it went; it stays stopped and locked."),
 )
 

@@ -83,6 +83,10 @@ def migrate(
     replan: Annotated[
         bool, typer.Option("--replan", help="Show what changed since the plan; change nothing.")
     ] = False,
+    move_unhealthy: Annotated[
+        bool,
+        typer.Option("--move-unhealthy", help="Also servers that fail health checks before."),
+    ] = False,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
     config: ConfigOption = None,
@@ -105,6 +109,7 @@ def migrate(
         "mover": mover and mover.value,
         "plan": located(plan),
         "replan": replan,
+        "move_unhealthy": move_unhealthy,
         "dry_run": dry_run,
     }
     _require_selection(chosen)
