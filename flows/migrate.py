@@ -14,6 +14,7 @@ from pumphouse.drift import drift
 from pumphouse.errors import ConfigError, MigrationIncomplete, PlanDrifted, Refused
 from pumphouse.estate import Estate
 from pumphouse.health import assigned
+from pumphouse.kinds import named as named_kinds
 from pumphouse.ledger import Entry, Status, failures
 from pumphouse.models import Mover
 from pumphouse.plan import DONE, Plan
@@ -56,6 +57,7 @@ def migrate(
     query: str = "",
     selection: list[str] = [],  # noqa: B006
     exclude: list[str] = [],  # noqa: B006
+    kinds: list[str] = [],  # noqa: B006
     mover: Mover | None = None,
     plan: str = "",
     replan: bool = False,
@@ -85,6 +87,9 @@ def migrate(
 
         exclude: What stays: names or ids of servers, or the words of the flow plan.
 
+        kinds: What is moved of it, with what that needs: identity, images, networks, volumes,
+            servers, or any kind of a plan. Empty is everything.
+
         mover: How root disks get there. image takes the disk as it is; rebuild boots the base
             image anew, for servers that keep nothing on it; auto asks the server's metadata.
             Empty takes the site's.
@@ -102,21 +107,23 @@ def migrate(
         site: Name of the saved Pumphouse Site block: the pair of clouds, limits and storage.
 
     Raises:
-        ConfigError: The selection names what does not exist.
+        ConfigError: The selection or a kind names what does not exist.
         PlanDrifted: What the plan rests on is no longer so. Nothing was touched.
         Refused: Something stands in the way. Nothing was touched.
         MigrationIncomplete: Something failed; the rest is done.
     """
     began = monotonic()
+    named_kinds(kinds)
     pair = cast(Site, Site.load(site))
     run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
     folder = Folder(pair.storage.url) / "runs" / run
     named = written(selection, projects, hosts, servers, query)
-    wanted = Selection(include=named, exclude=tuple(exclude))
+    wanted = Selection(include=named, exclude=tuple(exclude), kinds=tuple(kinds))
     given, edits = read_plan(plan, site) if plan else (None, None)
     if given:
         _require_alone(wanted, mover)
-        wanted = Selection(include=given.header.include, exclude=given.header.exclude)
+        header = given.header
+        wanted = Selection(include=header.include, exclude=header.exclude, kinds=header.kinds)
     how = given.header.mover if given else mover or pair.migrate.mover
     clouds = plans.read_clouds(pair, folder)
     intended = plans.make(pair, clouds, wanted, how, edits)
@@ -157,7 +164,7 @@ def migrate(
 
 def _require_alone(wanted: Selection, mover: Mover | None) -> None:
     """A plan says what is selected and how it moves; nothing else may."""
-    if wanted.include or wanted.exclude or mover:
+    if wanted.include or wanted.exclude or wanted.kinds or mover:
         problem = "It says what is selected and by which mover; give it alone."
         raise ConfigError("plan", [problem])
 

@@ -8,6 +8,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
 from pumphouse.blocks.site import Site
+from pumphouse.kinds import named as named_kinds
 from pumphouse.models import Mover
 from pumphouse.selection import Selection
 from pumphouse.tasks import plans, storage
@@ -39,8 +40,9 @@ class Planned(BaseModel):
 @flow(name="plan", flow_run_name="plan at {site}", task_runner=RUNNER)
 def plan(
     selection: list[str],
-    # An empty list, and not None, makes a plain list in the form of Prefect's UI.
+    # Empty lists, and not None, make plain lists in the form of Prefect's UI.
     exclude: list[str] = [],  # noqa: B006
+    kinds: list[str] = [],  # noqa: B006
     mover: Mover | None = None,
     site: str = "default",
 ) -> Planned:
@@ -59,18 +61,22 @@ def plan(
 
         exclude: What stays, in the same words.
 
+        kinds: What the plan is limited to, with what that needs: identity, images, networks,
+            volumes, servers, or any kind of a plan. Empty is no limit.
+
         mover: How root disks get there; empty takes the site's.
 
         site: Name of the saved Pumphouse Site block.
 
     Raises:
-        ConfigError: The selection names what does not exist.
+        ConfigError: The selection or a kind names what does not exist.
     """
     began = monotonic()
+    named_kinds(kinds)
     pair = cast(Site, Site.load(site))
     run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
     folder = Folder(pair.storage.url) / "runs" / run
-    what = Selection(include=tuple(selection), exclude=tuple(exclude))
+    what = Selection(include=tuple(selection), exclude=tuple(exclude), kinds=tuple(kinds))
     how = mover or pair.migrate.mover
     made = plans.make(pair, plans.read_clouds(pair, folder), what, how)
     published = publish_plan(

@@ -88,6 +88,7 @@ def header(site: str, folder: Folder, selection: Selection, mover: Mover) -> Hea
         made_at=f"{storage.utc_now():%Y-%m-%dT%H:%M:%SZ}",
         include=selection.include,
         exclude=selection.exclude,
+        kinds=selection.kinds,
         mover=mover,
         inventory=(folder / "inventory").location,
     )

@@ -38,6 +38,7 @@ class Header(BaseModel):
     made_at: str
     include: tuple[str, ...]
     exclude: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     mover: Mover
     inventory: str = ""
     rates: Rates = Rates()
@@ -48,7 +49,7 @@ class Header(BaseModel):
     seals: dict[str, str] = {}
 
 
-SEALED_HEADER = ("site", "include", "exclude", "mover", "rows")
+SEALED_HEADER = ("site", "include", "exclude", "kinds", "mover", "rows")
 
 
 class SealedRow(PlanRow):

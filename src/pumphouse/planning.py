@@ -7,6 +7,7 @@ Pure over tables: it needs no cloud, and 100,000 resources take seconds.
 import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,6 +20,7 @@ from pumphouse.drafts import Draft, drafts, merge
 from pumphouse.estate import Estate
 from pumphouse.estimates import Duration, Rates, duration
 from pumphouse.fingerprints import fingerprint
+from pumphouse.kinds import limited
 from pumphouse.mappings import Mappings
 from pumphouse.models import Action, Mover
 from pumphouse.plan import Item, Plan
@@ -95,6 +97,8 @@ def _plan(what: Chosen, source: Estate, target: Estate, wishes: Wishes) -> Plan:
     made = translated(source, target, wishes.mappings)
     rows = closure(made.estate, what)
     every = drafts(rows, made, target, wishes.mover, wishes.movers)
+    by_itself = frozenset(what.others.get("volumes", ()))
+    every, notes = limited(every, what.kinds, partial(_referred, source=made.estate), by_itself)
     for draft in every:
         if draft.key in wishes.skipped:
             draft.match = Match(Action.SKIP, draft.match.target_id, SKIPPED)
@@ -111,7 +115,7 @@ def _plan(what: Chosen, source: Estate, target: Estate, wishes: Wishes) -> Plan:
         costs=tuple(costs),
         rates=wishes.rates,
         duration=_duration(items, wishes),
-        notes=tuple(made.notes),
+        notes=(*made.notes, *notes),
     )
 
 

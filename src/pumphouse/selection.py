@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from pumphouse.criteria import EVERYTHING, Found, found, parsed
 from pumphouse.errors import ConfigError
 from pumphouse.estate import Estate
+from pumphouse.kinds import named as named_kinds
 
 
 class Selection(BaseModel):
@@ -14,13 +15,15 @@ class Selection(BaseModel):
     What to migrate: everything that any criterion names, without what `exclude` names.
 
     A project brings all it owns, also what no server uses; servers bring what they depend on.
-    Each criterion is a text, as `pumphouse.criteria` has them.
+    Each criterion is a text, as `pumphouse.criteria` has them. `kinds` are words of
+    `pumphouse.kinds` that the plan is limited to; without any it has all kinds.
     """
 
     model_config = ConfigDict(frozen=True)
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
 
 class Chosen(BaseModel):
@@ -33,6 +36,8 @@ class Chosen(BaseModel):
         left_out: By kind, what must not come along although a chosen project owns it.
 
         is_everything: Whether the whole cloud was asked for.
+
+        kinds: What the plan is limited to, and what that needs; empty for no limit.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,6 +47,7 @@ class Chosen(BaseModel):
     others: dict[str, tuple[str, ...]] = {}
     left_out: dict[str, frozenset[str]] = {}
     is_everything: bool = False
+    kinds: frozenset[str] = frozenset()
 
 
 def written(
@@ -66,9 +72,10 @@ def chosen(selection: Selection, estate: Estate) -> Chosen:
     Return what *selection* means in *estate*.
 
     Raises:
-        ConfigError: A name is unknown or has several bearers, a criterion is none, or nothing
-            is selected; every such mistake at once, with what exists.
+        ConfigError: A name is unknown or has several bearers, a criterion or kind is none, or
+            nothing is selected; every such mistake at once, with what exists.
     """
+    kinds = named_kinds(selection.kinds)
     problems: list[str] = []
     taken = _found(selection.include, estate, problems)
     out = _found(selection.exclude, estate, problems)
@@ -103,6 +110,7 @@ def chosen(selection: Selection, estate: Estate) -> Chosen:
         others={kind: of for kind, of in others.items() if of},
         left_out={kind: frozenset(of) for kind, of in away.items() if of},
         is_everything=EVERYTHING in (text.strip() for text in selection.include),
+        kinds=kinds,
     )
 
 
