@@ -1,8 +1,10 @@
-"""Do one kind's tiny resources one after the other: one task run for all of them."""
+"""Do one kind's tiny resources, several at once where they may: one task run for all."""
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from pumphouse.bodies import Ids
@@ -24,24 +26,64 @@ def do_batch(
     known: Ids,
     failed: frozenset[str],
     stop: threading.Event = NEVER,
+    parallel: int = 1,
 ) -> list[Entry]:
     """
     Return an entry for each of *items*. One that fails leaves the others alone.
 
     known: The target's ids so far; items of one batch see those made before them.
     failed: Keys of items that failed earlier: what depends on them is left.
+    parallel: How many that do not depend on each other are under way at once.
     """
     ids = {kind: dict(of) for kind, of in known.items()}
     lost = set(failed)
     entries = []
-    for item in items:
-        done = one(api, item, effect, ids, lost, stop)
-        if done.status in (Status.FAILED, Status.LEFT):
-            lost.add(item.key)
-        elif done.target_id:
-            ids.setdefault(item.kind, {})[item.source_id] = done.target_id
-        entries.append(done)
+    for wave in _waves(list(items)) if parallel > 1 else [[item] for item in items]:
+        for done in _all(api, wave, effect, ids, lost, stop, parallel):
+            if done.status in (Status.FAILED, Status.LEFT):
+                lost.add(done.key)
+            elif done.target_id:
+                ids.setdefault(done.kind, {})[done.source_id] = done.target_id
+            entries.append(done)
     return entries
+
+
+def _all(
+    api: Api,
+    wave: list[Item],
+    effect: Effect,
+    ids: Ids,
+    lost: set[str],
+    stop: threading.Event,
+    parallel: int,
+) -> list[Entry]:
+    """Return the entries of items that do not need each other, in their order."""
+    if len(wave) == 1:
+        return [one(api, wave[0], effect, ids, lost, stop)]
+
+    def alone(item: Item) -> Entry:
+        # Each has its own list of changes: the ledger says which request made what.
+        mine = copy.copy(api)
+        mine.changes = []
+        return one(mine, item, effect, ids, lost, stop)
+
+    with ThreadPoolExecutor(min(parallel, len(wave))) as pool:
+        entries = list(pool.map(alone, wave))
+    for done in entries:
+        api.changes += done.request_ids
+    return entries
+
+
+def _waves(items: list[Item]) -> list[list[Item]]:
+    """Return *items* so that each is in a later wave than those that it depends on."""
+    level: dict[str, int] = {}
+    waves: list[list[Item]] = []
+    for item in items:
+        place = max((level[key] + 1 for key in item.depends_on if key in level), default=0)
+        level[item.key] = place
+        waves += [[] for _ in range(place + 1 - len(waves))]
+        waves[place].append(item)
+    return waves
 
 
 def one(

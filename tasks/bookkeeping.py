@@ -11,7 +11,8 @@ from pumphouse.tasks.batches import waits_for
 from pumphouse.tasks.migration import Work, copy_batch
 
 BATCHES = (
-    "domains", "projects", "roles", "users", "assignments", "quotas", "flavors", "keypairs",
+    "domains", "projects", "roles", "implied_roles", "users", "groups", "group_members",
+    "assignments", "quotas", "flavors", "keypairs",
     "networks", "subnets", "security_groups", "rules", "routers", "volume_types",
 )  # fmt: skip
 """Kinds that travel as one task each, in this order; rules are a second pass over groups."""

@@ -131,6 +131,12 @@ def roles(reading: Reading) -> Iterator[list[Row]]:
         yield [rows_identity.role(raw) for raw in found]
 
 
+def implied_roles(reading: Reading) -> Iterator[list[Row]]:
+    """Yield which role implies which."""
+    found = reading.all(RAW["role_inferences"])
+    yield [row for raw in found for row in rows_identity.implied_roles(raw)]
+
+
 def _users_with_a_role(reading: Reading) -> set[str]:
     """Return the ids of users who hold a role, by themselves or through a group."""
     effective = shared(reading, "effective_assignments")
@@ -293,7 +299,7 @@ def _type_access(reading: Reading, type_id: str) -> list[str]:
 EXTRACTORS: dict[str, Extractor] = {
     extractor.__name__: extractor
     for extractor in (
-        services, endpoints, domains, projects, users, groups, group_members, roles,
+        services, endpoints, domains, projects, users, groups, group_members, roles, implied_roles,
         application_credentials, quotas, servers, server_groups, flavors, availability_zones,
         hypervisors, images, volume_types,
     )

@@ -1,4 +1,4 @@
-"""Copies of domains, projects, roles, users and assignments."""
+"""Copies of domains, projects, roles, users, groups and assignments."""
 
 from pumphouse import bodies
 from pumphouse.bodies import Ids
@@ -19,7 +19,7 @@ def make_domain(api: Api, item: Item, ids: Ids) -> str:
 
 
 def make_project(api: Api, item: Item, ids: Ids) -> str:
-    """Create a project with its mark. Its name is unique in the domain."""
+    """Create a project with its mark, after its parent. Its name is unique in the domain."""
     return _made(api, "project", bodies.project(item.row, ids))
 
 
@@ -37,14 +37,46 @@ def make_user(api: Api, item: Item, ids: Ids) -> str:
     return _made(api, "user", bodies.user(item.row, ids))
 
 
-def make_assignment(api: Api, item: Item, ids: Ids) -> str:
-    """Give a role to a user on a project. Keystone takes a second time as the first."""
+def make_group(api: Api, item: Item, ids: Ids) -> str:
+    """Create a group. Its name is unique in the domain."""
     row = item.row
-    project = ids["projects"][row["project_id"]]
-    user, role = ids["users"][row["user_id"]], ids["roles"][row["role_id"]]
-    path = f"/projects/{project}/users/{user}/roles/{role}"
+    domain = ids["domains"].get(row["domain_id"], row["domain_id"])
+    body = {"name": row["name"], "description": row["description"] or "", "domain_id": domain}
+    return _made(api, "group", body)
+
+
+def add_member(api: Api, item: Item, ids: Ids) -> str:
+    """Put a user into a group. Keystone takes a second time as the first."""
+    group, user = ids["groups"][item.row["group_id"]], ids["users"][item.row["user_id"]]
+    api.call("PUT", "identity", f"/groups/{group}/users/{user}", retry=True)
+    return f"{group}:{user}"
+
+
+def imply_role(api: Api, item: Item, ids: Ids) -> str:
+    """Let one role imply another. Keystone takes a second time as the first."""
+    roles = ids["roles"]
+    prior, implied = roles[item.row["prior_role_id"]], roles[item.row["implied_role_id"]]
+    api.call("PUT", "identity", f"/roles/{prior}/implies/{implied}", retry=True)
+    return f"{prior}:{implied}"
+
+
+def make_assignment(api: Api, item: Item, ids: Ids) -> str:
+    """Give a role to a user or group. Keystone takes a second time as the first."""
+    row = item.row
+    scope = "/system"
+    if row["project_id"]:
+        scope = f"/projects/{ids['projects'][row['project_id']]}"
+    elif row["domain_id"]:
+        scope = f"/domains/{ids['domains'][row['domain_id']]}"
+    holder = f"/groups/{ids['groups'][row['group_id']]}" if row["group_id"] else ""
+    holder = holder or f"/users/{ids['users'][row['user_id']]}"
+    role = ids["roles"][row["role_id"]]
+    path = f"{scope}{holder}/roles/{role}"
+    if row["is_inherited"]:
+        path = f"/OS-INHERIT{path}/inherited_to_projects"
     api.call("PUT", "identity", path, retry=True)
-    return f"{role}:{user}:{project}"
+    end = ":inherited" if row["is_inherited"] else ""
+    return f"{role}:{holder.rsplit('/', 1)[1]}:{scope.rsplit('/', 1)[1]}{end}"
 
 
 def _made(api: Api, what: str, body: dict[str, object]) -> str:
@@ -56,6 +88,9 @@ EFFECTS: dict[str, Effect] = {
     "domains": make_domain,
     "projects": make_project,
     "roles": make_role,
+    "implied_roles": imply_role,
     "users": make_user,
+    "groups": make_group,
+    "group_members": add_member,
     "assignments": make_assignment,
 }

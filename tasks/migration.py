@@ -33,7 +33,8 @@ from pumphouse.tasks.readers import CloudReader
 from pumphouse.tasks.storage import Folder
 
 READ = (
-    "domains", "projects", "users", "roles", "assignments", "quotas", "flavors", "keypairs",
+    "domains", "projects", "users", "groups", "group_members", "roles", "implied_roles",
+    "assignments", "quotas", "flavors", "keypairs",
     "servers", "hypervisors", "images", "networks", "subnets", "routers", "ports",
     "floating_ips", "security_groups", "security_group_rules", "volume_types", "volumes",
     "application_credentials", "availability_zones", "compute_services", "rbac_policies",
@@ -51,6 +52,10 @@ EFFECTS: dict[str, Effect] = {
     "rules": networks.make_rules,
 }
 """What makes one item of each kind that travels in batches."""
+
+
+SIDE_BY_SIDE = (*identity.EFFECTS, *quotas.EFFECTS, *keypairs.EFFECTS)
+"""Kinds whose services take several at once."""
 
 
 @dataclass(frozen=True)
@@ -136,9 +141,10 @@ def copy_batch(
 
     One that fails is an entry, not an exception: the others go on.
     """
+    parallel = work.pair.limits.api_calls if kind in SIDE_BY_SIDE else 1
     with ExitStack() as stack:
         target = work.open(stack, Role.TARGET)
-        entries = do_batch(target, items, EFFECTS[kind], ids, failed, work.stop)
+        entries = do_batch(target, items, EFFECTS[kind], ids, failed, work.stop, parallel)
     for done in entries:
         if done.status in (Status.FAILED, Status.LEFT):
             get_run_logger().error("%s %s: %s", kind, done.name, done.message)

@@ -27,7 +27,8 @@ from pumphouse.tasks.owners import owner
 from pumphouse.tasks.storage import Folder
 
 ORDER = (
-    "domains", "projects", "roles", "users", "assignments", "quotas", "flavors", "keypairs",
+    "domains", "projects", "roles", "implied_roles", "users", "groups", "group_members",
+    "assignments", "quotas", "flavors", "keypairs",
     "networks", "subnets", "security_groups", "rules", "routers", "volume_types", "ports",
     "floating_ips",
 )  # fmt: skip

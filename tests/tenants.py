@@ -34,6 +34,9 @@ def source() -> Rows:
             {"id": "u2", "name": "otto", "domain_id": "default", "is_enabled": True},
         ],
         "roles": [{"id": "r1", "name": "member"}, {"id": "r2", "name": "rare"}],
+        "implied_roles": [{"prior_role_id": "r1", "implied_role_id": "r2"}],
+        "groups": [{"id": "g1", "name": "staff", "domain_id": "default"}],
+        "group_members": [{"group_id": "g1", "user_id": "u1"}],
         "assignments": [
             {"role_id": "r1", "user_id": "u1", "project_id": "p1", "is_inherited": False},
             {"role_id": "r2", "user_id": "u2", "project_id": "p2", "is_inherited": False},

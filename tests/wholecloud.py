@@ -56,6 +56,8 @@ def _choose(
 
 
 def _one_by_one(cloud: FakeCloud) -> None:
+    inference = {"prior_role": {"id": "role-1"}, "implies": [{"id": "role-2"}]}
+    cloud.route("GET", "identity", "/role_inferences", {"role_inferences": [inference]})
     cloud.route("GET", "identity", "/groups/{id}/users", {"users": [{"id": "user-1"}]})
     credentials = {"application_credentials": RECORDED["application_credentials"]}
     cloud.route("GET", "identity", "/users/{id}/application_credentials", credentials)

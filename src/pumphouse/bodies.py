@@ -37,14 +37,17 @@ def _present(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def project(row: Row, ids: Ids) -> dict[str, Any]:
-    """Return the body of a project, without its parent: hierarchies come later."""
-    return {
+    """Return the body of a project, below its parent, which was made before it."""
+    body = {
         "name": row["name"],
         "domain_id": ids["domains"].get(row["domain_id"], row["domain_id"]),
         "description": row["description"] or "",
         "enabled": bool(row["is_enabled"]),
         "tags": tags(row),
+        "parent_id": ids["projects"].get(row["parent_id"] or ""),
+        "options": row["options"] or None,
     }
+    return _present(body)
 
 
 def user(row: Row, ids: Ids) -> dict[str, Any]:
@@ -56,6 +59,7 @@ def user(row: Row, ids: Ids) -> dict[str, Any]:
         "email": row["email"],
         "description": row["description"],
         "default_project_id": ids["projects"].get(row["default_project_id"] or ""),
+        "options": row["options"] or None,
     }
     return _present(body)
 

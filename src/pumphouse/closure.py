@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
+from pumphouse import memberships
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
@@ -15,7 +16,10 @@ KINDS = (
     "domains",
     "projects",
     "roles",
+    "implied_roles",
     "users",
+    "groups",
+    "group_members",
     "assignments",
     "quotas",
     "flavors",
@@ -242,28 +246,21 @@ def _add_identity(estate: Estate, found: Rows, homes: set[str], what: "Chosen") 
     owners = [
         row.get("project_id") or row.get("owner_id") for rows in found.values() for row in rows
     ]
-    found["projects"] = _pick(estate, "projects", sorted(homes) + _unique(owners))
-    found["assignments"] = [
-        {**row, "id": f"{row['role_id']}:{row['user_id']}:{row['project_id']}"}
-        for row in _owned(estate, "assignments", homes)
-        if row["user_id"] and not row["is_inherited"] and estate.get("users", row["user_id"])
-    ]
+    found["projects"] = memberships.with_parents(estate, sorted(homes) + _unique(owners))
+    named = {kind: _every(estate, kind, what) for kind in ("domains", "users", "groups", "roles")}
+    memberships.add(estate, found, homes, named, what.is_everything)
     people = [row["user_id"] for row in found["servers"] + found["volumes"]]
-    people += [row["user_id"] for row in found["assignments"]]
-    found["users"] = _by_id(_pick(estate, "users", people) + _every(estate, "users", what))
-    roles = _pick(estate, "roles", [row["role_id"] for row in found["assignments"]])
-    found["roles"] = _by_id(roles + _every(estate, "roles", what))
-    keyed = [row["user_id"] for row in found["servers"]]
-    keyed += [row["id"] for row in _every(estate, "users", what)]
+    people += [row["user_id"] for row in found["assignments"] + found["group_members"]]
+    found["users"] = _by_id(_pick(estate, "users", people) + named["users"])
     found["keypairs"] = [
         {**row, "id": f"{row['user_id']}:{row['name']}"}
-        for user in _unique(keyed)
+        for user in _unique(row["id"] for row in found["users"])
         for row in estate.where("keypairs", "user_id", user)
     ]
     found["quotas"] = _quotas(estate, homes)
-    domains = [row["domain_id"] for row in found["projects"] + found["users"]]
-    named = _every(estate, "domains", what)
-    found["domains"] = _by_id(_pick(estate, "domains", domains) + named)
+    scoped = found["projects"] + found["users"] + found["groups"] + found["roles"]
+    domains = [row["domain_id"] for row in scoped + found["assignments"]]
+    found["domains"] = _by_id(_pick(estate, "domains", domains) + named["domains"])
 
 
 def _quotas(estate: Estate, homes: set[str]) -> list[Row]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pumphouse import memberships
 from pumphouse.estate import Estate
 from pumphouse.models import SOURCE_ID, Action
 from pumphouse.tables import Row
@@ -91,16 +92,6 @@ def _by_name(row: Row, estate: Estate) -> Hashable:
 
 def _role_key(row: Row, estate: Estate) -> Hashable:
     return estate.label("domains", row["domain_id"]), row["name"]
-
-
-def _assignment_key(row: Row, estate: Estate) -> Hashable:
-    if not row["user_id"] or not row["project_id"] or row["is_inherited"]:
-        return None
-    return (
-        estate.label("roles", row["role_id"]),
-        estate.label("users", row["user_id"]),
-        estate.label("projects", row["project_id"]),
-    )
 
 
 def _flavor_parts(row: Row, estate: Estate) -> frozenset[Hashable]:
@@ -198,10 +189,19 @@ def _floating(row: Row, estate: Estate) -> dict[str, Any]:
 
 RULES: dict[str, Rule] = {
     "domains": Rule(_by_name, _nothing),
-    "projects": Rule(_in_domain, _fields("is_enabled")),
+    "projects": Rule(
+        _in_domain,
+        lambda row, estate: {
+            "is_enabled": row["is_enabled"],
+            "parent": memberships.parent(row, estate),
+        },
+    ),
     "roles": Rule(_role_key, _nothing),
     "users": Rule(_in_domain, _fields("is_enabled")),
-    "assignments": Rule(_assignment_key, _nothing),
+    "implied_roles": Rule(memberships.implied_key, _nothing),
+    "groups": Rule(_in_domain, _nothing),
+    "group_members": Rule(memberships.member_key, _nothing),
+    "assignments": Rule(memberships.assignment_key, _nothing),
     "flavors": Rule(_by_name, _flavor, _flavor_parts),
     "keypairs": Rule(
         lambda row, estate: (estate.label("users", row["user_id"]), row["name"]),

@@ -3,11 +3,11 @@
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pumphouse import checks
+from pumphouse import checks, memberships
 from pumphouse.closure import KINDS, Rows
 from pumphouse.comparison import RULES, Match, differences, mark, match
 from pumphouse.estate import Estate
-from pumphouse.losses import losses
+from pumphouse.losses import losses, quota_losses
 from pumphouse.models import Action, Mover
 from pumphouse.tables import Row
 from pumphouse.translation import Translation
@@ -70,6 +70,7 @@ def drafts(
                 _judge_server(draft, source, target, movers.get(draft.key, asked))
             elif kind == "quotas":
                 draft.match = _quota_match(row, source, target)
+                draft.losses = quota_losses(row, target)
             else:
                 _judge(draft, made, target)
             if kind == "volumes":
@@ -152,9 +153,8 @@ def _judge_server(draft: Draft, source: Estate, target: Estate, asked: Mover) ->
 
 
 def _name(kind: str, row: Row, source: Estate) -> str:
-    if kind == "assignments":
-        user = source.label("users", row["user_id"])
-        return f"{user} is {source.label('roles', row['role_id'])}"
+    if kind in ("implied_roles", "group_members", "assignments"):
+        return memberships.name(kind, row, source)
     if kind == "quotas":
         return f"{row['service']} of {source.label('projects', row['project_id'])}"
     if kind == "floating_ips":
@@ -194,11 +194,13 @@ def project_there(project_id: str, source: Estate, target: Estate) -> Row | None
     return found[0] if found else None
 
 
-UNIQUE = ("domains", "projects", "roles", "users", "assignments", "flavors", "keypairs",
-          "volume_types")  # fmt: skip
+UNIQUE = (
+    "domains", "projects", "roles", "implied_roles", "users", "groups", "group_members",
+    "assignments", "flavors", "keypairs", "volume_types",
+)  # fmt: skip
 """Kinds of which a cloud has one of each name; of the others two may share it."""
 
-BY_NATURE = ("assignments", "keypairs")
+BY_NATURE = ("implied_roles", "group_members", "assignments", "keypairs")
 """Kinds that merge by themselves when what they belong to is merged."""
 
 

@@ -9,6 +9,7 @@ from pumphouse.tables import Row, rows
 SCOPED = {
     "projects": ("domains", "domain_id"),
     "users": ("domains", "domain_id"),
+    "groups": ("domains", "domain_id"),
     "networks": ("projects", "project_id"),
     "routers": ("projects", "project_id"),
     "security_groups": ("projects", "project_id"),

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pumphouse.closure import KINDS
 from pumphouse.drafts import Draft
 from pumphouse.errors import ConfigError
+from pumphouse.plan import STAGES
 
 WORDS: dict[str, tuple[str, ...]] = {
-    "identity": ("domains", "projects", "roles", "users", "assignments"),
+    "identity": tuple(kind for kind, stage in STAGES.items() if stage == "identity"),
     "networks": ("networks", "subnets", "security_groups", "routers"),
     "volumes": ("volume_types", "volumes"),
 }

@@ -61,6 +61,7 @@ RAW: dict[str, Listing] = {
     "users": Listing("identity", "/users", "users"),
     "groups": Listing("identity", "/groups", "groups"),
     "roles": Listing("identity", "/roles", "roles"),
+    "role_inferences": Listing("identity", "/role_inferences", "role_inferences"),
     "effective_assignments": Listing(
         "identity", "/role_assignments", "role_assignments", params={"effective": "true"}
     ),

@@ -16,18 +16,18 @@ def losses(kind: str, row: Row, source: Estate) -> list[str]:
     return list(said(row, source)) if said else []
 
 
-def _project(row: Row, source: Estate) -> Losses:
-    parent = row["parent_id"]
-    if parent and parent != row["domain_id"]:
-        yield f"Its place below project {source.label('projects', parent)}: it is of its domain."
-    if row["options"]:
-        yield f"Its options ({', '.join(sorted(row['options']))})."
+def quota_losses(row: Row, target: Estate) -> list[str]:
+    """Return which limits the target has no name for; of an unread service nothing is known."""
+    known = {q["resource"] for q in target.where("quotas", "service", row["service"])}
+    lost = sorted(name for name in row["limits"] if name not in known) if known else []
+    shown = ", ".join(f"{name} {row['limits'][name]}" for name in lost)
+    return [f"Limits that the target does not know: {shown}."] if lost else []
 
 
 def _user(row: Row, source: Estate) -> Losses:
     yield "Its password: the copy has none until one is set."
-    if row["options"]:
-        yield f"Its options ({', '.join(sorted(row['options']))})."
+    if (row["options"] or {}).get("multi_factor_auth_enabled"):
+        yield "The secrets of its further factors (TOTP): it must register them anew."
     names = [r["name"] for r in source.where("application_credentials", "user_id", row["id"])]
     if names:
         yield f"Its application credentials ({', '.join(sorted(names))}): secrets do not travel."
@@ -96,7 +96,6 @@ def _volume(row: Row, source: Estate) -> Losses:
 
 
 SAID: dict[str, Callable[[Row, Estate], Losses]] = {
-    "projects": _project,
     "users": _user,
     "images": _image,
     "networks": _network,

@@ -14,7 +14,10 @@ from pumphouse.models import Action, Mover
 STAGES = {
     kind: stage
     for stage, kinds in {
-        "identity": ("domains", "projects", "roles", "users", "assignments"),
+        "identity": (
+            "domains", "projects", "roles", "implied_roles", "users", "groups", "group_members",
+            "assignments",
+        ),
         "quotas": ("quotas",),
         "flavors": ("flavors",),
         "keypairs": ("keypairs",),
@@ -25,7 +28,7 @@ STAGES = {
         "servers": ("servers",),
     }.items()
     for kind in kinds
-}
+}  # fmt: skip
 """Which stage each kind is done in; stages run in this order."""
 
 DONE = (Action.ADOPT, Action.SKIP)

@@ -29,9 +29,16 @@ from pumphouse.support import support
 from pumphouse.translation import translated
 
 REFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
-    "projects": (("domains", "domain_id"),),
+    "projects": (("domains", "domain_id"), ("projects", "parent_id")),
     "users": (("domains", "domain_id"),),
-    "assignments": (("roles", "role_id"), ("users", "user_id"), ("projects", "project_id")),
+    "groups": (("domains", "domain_id"),),
+    "roles": (("domains", "domain_id"),),
+    "implied_roles": (("roles", "prior_role_id"), ("roles", "implied_role_id")),
+    "group_members": (("groups", "group_id"), ("users", "user_id")),
+    "assignments": (
+        ("roles", "role_id"), ("users", "user_id"), ("groups", "group_id"),
+        ("projects", "project_id"), ("domains", "domain_id"),
+    ),
     "quotas": (("projects", "project_id"),),
     "keypairs": (("users", "user_id"),),
     "images": (("projects", "owner_id"),),
@@ -43,7 +50,7 @@ REFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     "floating_ips": (("networks", "floating_network_id"), ("projects", "project_id")),
     "volumes": (("projects", "project_id"), ("users", "user_id")),
     "servers": (("projects", "project_id"), ("users", "user_id")),
-}
+}  # fmt: skip
 """By kind: the kinds it refers to, and the column with the id."""
 
 

@@ -60,6 +60,12 @@ def role(raw: Raw) -> Row:
     return taken(raw, "id name domain_id description")
 
 
+def implied_roles(raw: Raw) -> Iterator[Row]:
+    """Yield a row for each role that a prior role implies."""
+    for implied in raw["implies"]:
+        yield {"prior_role_id": raw["prior_role"]["id"], "implied_role_id": implied["id"]}
+
+
 def assignment(raw: Raw) -> Row:
     """Return the row of a role assignment."""
     scope = raw.get("scope", {})

@@ -177,6 +177,16 @@ SCHEMAS: dict[str, Schema] = {
         """,
         ),
         _schema(
+            "implied_roles",
+            "identity",
+            "one role that whoever has another role has too",
+            """
+            prior_role_id
+            implied_role_id
+        """,
+            "prior_role_id implied_role_id",
+        ),
+        _schema(
             "assignments",
             "identity",
             "one role given to one user or group on one scope",

@@ -1,0 +1,146 @@
+"""Who is in which group and has which role where comes along, and is found again."""
+
+from typing import Any
+
+from pumphouse.closure import Rows, closure
+from pumphouse.models import Action
+from pumphouse.plan import Item, Plan
+from pumphouse.planning import plan
+from pumphouse.selection import Selection, chosen
+from tests.tenants import Rows as Given
+from tests.tenants import estate, source, target
+
+
+def rich() -> Given:
+    """Return the source where shop is below corp, with roles given in every way."""
+    rows = source()
+    rows["projects"].append(
+        {"id": "pc", "name": "corp", "domain_id": "default", "is_enabled": True}
+    )
+    rows["projects"][0]["parent_id"] = "pc"
+    rows["domains"].append({"id": "d2", "name": "Second"})
+    rows["roles"].append({"id": "r3", "name": "member", "domain_id": "d2"})
+    rows["assignments"] += [
+        {"role_id": "r2", "user_id": "u2", "project_id": "pc", "is_inherited": True},
+        {"role_id": "r2", "user_id": "u2", "project_id": "pc", "is_inherited": False},
+        {"role_id": "r1", "group_id": "g1", "domain_id": "default", "is_inherited": True},
+        {"role_id": "r1", "user_id": "u2", "domain_id": "d2", "is_inherited": False},
+        {"role_id": "r1", "user_id": "u2", "system": "all", "is_inherited": False},
+        {"role_id": "r1", "user_id": "deleted", "project_id": "p1", "is_inherited": False},
+    ]
+    return rows
+
+
+def found(*include: str, rows: Given | None = None) -> Rows:
+    here = estate(rows or rich())
+    return closure(here, chosen(Selection(include=include), here))
+
+
+def ids(rows: Rows, kind: str) -> list[str]:
+    return [row["id"] for row in rows[kind]]
+
+
+def planned(dst: Given | None = None, **changes: Any) -> Plan:
+    here = estate(rich())
+    what = chosen(Selection(include=("project:shop",), kinds=("identity",)), here)
+    return plan(what, here, estate(dst or target()))
+
+
+def item(made: Plan, key: str) -> Item:
+    return next(each for each in made.items if each.key == key)
+
+
+def test_parents_come_before_what_is_below_them() -> None:
+    """A parent that nobody selected comes along, first, and the child depends on it."""
+    assert ids(found("project:shop"), "projects")[:2] == ["p0", "pc"] or "pc" in ids(
+        found("project:shop"), "projects"
+    )
+    made = planned()
+    keys = [each.key for each in made.items]
+    assert keys.index("projects:pc") < keys.index("projects:p1")
+    assert "projects:pc" in item(made, "projects:p1").depends_on
+
+
+def test_a_circle_of_parents_ends() -> None:
+    """Tables that name each other as parents are read once each."""
+    rows = rich()
+    rows["projects"][-1]["parent_id"] = "p1"
+    assert {"p1", "pc"} <= set(ids(found("project:shop", rows=rows), "projects"))
+
+
+def test_a_project_brings_what_is_assigned_on_it_and_what_it_inherits() -> None:
+    """Direct roles of users and groups, and inherited ones of parent and domain; no others."""
+    assert ids(found("project:shop"), "assignments") == [
+        "r1:u1:p1",
+        "r1:g1:p1",
+        "r2:u2:pc:inherited",
+        "r1:g1:default:inherited",
+    ]
+
+
+def test_a_user_brings_its_roles_on_domains_and_the_system() -> None:
+    """A chosen user's roles outside of projects come, and the domain that they are on."""
+    rows = found("users:otto")
+    assert ids(rows, "assignments") == ["r1:u2:d2", "r1:u2:all"]
+    assert {"default", "d2"} == set(ids(rows, "domains"))
+
+
+def test_everything_brings_every_assignment_whose_holder_exists() -> None:
+    """The whole cloud has all of them but the one of a user that Keystone forgot."""
+    assert len(found("everything")["assignments"]) == len(rich()["assignments"]) - 1
+
+
+def test_groups_bring_their_members_and_roles_what_they_imply() -> None:
+    """Members become users of the plan, implied roles roles of it."""
+    rows = found("groups:staff")
+    assert ids(rows, "users") == ["u1"]
+    assert ids(rows, "group_members") == ["g1:u1"]
+    rows = found("roles:r1")
+    assert (ids(rows, "roles"), ids(rows, "implied_roles")) == (["r1", "r2"], ["r1:r2"])
+
+
+def test_a_role_of_a_domain_is_not_the_global_role_of_its_name() -> None:
+    """Names of roles are compared with their domains."""
+    from pumphouse.memberships import assignment_key
+
+    here = estate(rich())
+    given = here.rows("assignments")[0]
+    assert assignment_key(given, here) != assignment_key({**given, "role_id": "r3"}, here)
+
+
+def test_a_project_below_another_parent_is_a_conflict() -> None:
+    """Keystone cannot move a project: one of the name elsewhere is said to differ."""
+    dst = target()
+    dst["projects"].append(
+        {"id": "P1", "name": "shop", "domain_id": "default", "is_enabled": True, "tags": []}
+    )
+    made = item(planned(dst), "projects:p1")
+    assert made.action is Action.CONFLICT
+    assert "parent: 'Default/corp' != None" in made.reason
+
+
+def test_rows_without_names_are_called_by_what_they_say() -> None:
+    """A plan names who has which role where."""
+    names = {each.key: each.name for each in planned().items}
+    assert names["group_members:g1:u1"] == "Default/anna in Default/staff"
+    assert names["implied_roles:r1:r2"] == "member implies rare"
+    assert names["assignments:r1:g1:default:inherited"] == (
+        "group Default/staff is member on domain Default, inherited"
+    )
+
+
+def test_limits_that_the_target_does_not_know_are_lost() -> None:
+    """A name of an older release is a loss with its value; without a table nothing is said."""
+    rows, dst = source(), target()
+    rows["quotas"].append(
+        {"project_id": "p1", "service": "compute", "resource": "fixed_ips", "limit": -1}
+    )
+    dst["quotas"] = [
+        {"project_id": "x", "service": "compute", "resource": name, "limit": 1}
+        for name in ("cores", "instances")
+    ]
+    here = estate(rows)
+    made = plan(chosen(Selection(include=("project:shop",)), here), here, estate(dst))
+    losses = {each.source_id: each.losses for each in made.of("quotas")}
+    assert losses["p1:compute"] == ("Limits that the target does not know: fixed_ips -1.",)
+    assert losses["p1:volume"] == ()
