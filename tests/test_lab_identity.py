@@ -108,11 +108,9 @@ def roles_of(cloud: Connection, name: str) -> set[tuple[Any, ...]]:
         (
             each["role"]["name"],
             (each.get("user") or each["group"])["name"],
-            *(
-                (kind, (of if kind == "system" else of).get("name"))
-                if isinstance(of, dict)
-                else (kind, of)
-                for kind, of in sorted(each["scope"].items())
+            *sorted(
+                (kind, of["name"] if isinstance(of, dict) and "name" in of else str(of))
+                for kind, of in each["scope"].items()
             ),
         )
         for each in listed["role_assignments"]
