@@ -71,10 +71,10 @@ def kinds(ledger: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
-def markdown(ledger: pd.DataFrame, report: str) -> str:
+def markdown(ledger: pd.DataFrame, report: str, what: str = "Migration") -> str:
     """Return the summary that Prefect's UI shows."""
     lines = [
-        "# Migration",
+        f"# {what}",
         "",
         f"Report: [{report}]({report})",
         "",

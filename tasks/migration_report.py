@@ -71,22 +71,27 @@ def publish_ledger(
     entries: Sequence[Entry],
     seconds: float,
     address: Callable[[str], str],
+    what: str = "Migration",
 ) -> str:
     """Store the ledger and the report and show both; return where the report is."""
     table = ledger.table(entries)
     location = _store(folder, "ledger.parquet", table)
-    html = migration.html(f"Migration at {site}", intended.table(), table, seconds)
+    html = migration.html(f"{what} at {site}", intended.table(), table, seconds)
     report = folder.write("report.html", html.encode())
     columns = ["kind", "name", "project", "action", "status", "seconds", "bytes", "downtime_s"]
     create_table_artifact(
         _records(table[[*columns, "message"]]),
-        key=f"{site}-ledger",
+        key=f"{site}-{_key(what)}ledger",
         description=f"What was done; all its columns are in {location}",
     )
     url = address(report)
-    create_link_artifact(url, link_text=report, key=f"{site}-migration-report")
-    create_markdown_artifact(migration.markdown(table, url), key=f"{site}-migration")
+    create_link_artifact(url, link_text=report, key=f"{site}-{what.lower()}-report")
+    create_markdown_artifact(migration.markdown(table, url, what), key=f"{site}-{what.lower()}")
     return report
+
+
+def _key(what: str) -> str:
+    return "" if what == "Migration" else f"{what.lower()}-"
 
 
 def _store(folder: Folder, name: str, table: pd.DataFrame) -> str:

@@ -10,6 +10,12 @@ from pumphouse.tables import Row
 
 WAS = "pumphouse:was"
 STATE = "pumphouse:state"
+RETURNING = "pumphouse:returning"
+"""Metadata key of a source server that is on its way back: how its copy was."""
+
+RETURNED = "pumphouse:returned"
+"""Metadata key of a copy whose source server runs again: when that was."""
+
 MOVER_KEY = "pumphouse:mover"
 MOVABLE = ("ACTIVE", "SHUTOFF")
 

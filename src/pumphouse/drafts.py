@@ -133,7 +133,17 @@ def _judge_server(draft: Draft, source: Estate, target: Estate, asked: Mover) ->
     mover = checks.chosen_mover(row, asked)
     found = match("servers", row, source, target)
     arrived = checks.migrated(row)
-    if arrived and found.target_id:
+    copy = target.get("servers", found.target_id)
+    if checks.RETURNING in (row["metadata"] or {}):
+        reason = "Its return to the source was cut short; finish it with pumphouse rollback."
+        found = Match(Action.BLOCKED, found.target_id, reason)
+    elif copy and checks.RETURNED in (copy["metadata"] or {}):
+        reason = (
+            f"It was returned to the source, and its old copy {copy['id']} is still there; "
+            "delete that with pumphouse rollback --delete-copy."
+        )
+        found = Match(Action.BLOCKED, found.target_id, reason)
+    elif arrived and found.target_id:
         found = Match(Action.SKIP, found.target_id, "Migrated and verified before.")
     elif arrived:
         found = Match(

@@ -17,7 +17,10 @@ Our exception hierarchy:
   - WaitFailed              a resource did not become what was waited for
   - Interrupted             the run was told to stop
   - CutOverFailed           one server's cut-over failed and was undone (or could not be)
+  - ReturnFailed            one server's return failed and was undone (or could not be)
   - MigrationIncomplete     a run ended with something left to do
+    - RollbackIncomplete    a rollback did
+    - FinalizeIncomplete    a finalize did
   - MoveFailed              one server did not leave its host
   - EvacuationIncomplete    a host was not emptied, or nobody agrees that it is empty
   - BmcError                a host's BMC did not do what was asked
@@ -431,6 +434,35 @@ class MigrationIncomplete(PumphouseError):
             f"{len(self.failed)} action(s) failed, {self.done} are done: "
             f"{' | '.join(self.failed)} The report is {self.report}. "
             "Run the same migration again to go on: what is done is found and not repeated."
+        )
+
+
+class ReturnFailed(CutOverFailed):
+    """One server's return to the source failed. Attributes as of `CutOverFailed`."""
+
+    def __str__(self) -> str:
+        return f"Server {self.server} was not returned: {self.step}: {self.reason} {self.state}"
+
+
+class RollbackIncomplete(MigrationIncomplete):
+    """A rollback ended, and not every server is back. Attributes as of `MigrationIncomplete`."""
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.failed)} server(s) are not back, {self.done} are: "
+            f"{' | '.join(self.failed)} The report is {self.report}. "
+            "Run the same rollback again to go on."
+        )
+
+
+class FinalizeIncomplete(MigrationIncomplete):
+    """A finalize ended, and some was not deleted. Attributes as of `MigrationIncomplete`."""
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.failed)} thing(s) of the source could not be deleted, {self.done} were: "
+            f"{' | '.join(self.failed)} The report is {self.report}. "
+            "Run the same finalize again to go on."
         )
 
 

@@ -69,6 +69,37 @@ STEPS: tuple[Step, ...] = (
 
 NAMES = tuple(step.name for step in STEPS)
 
+RETURN: tuple[Step, ...] = (
+    Step(
+        "note",
+        "Write on the source server that it returns, and how its copy is.",
+        "Remove that.",
+    ),
+    Step("hold", "Lock the copy against its tenant.", "Unlock it, unless it was locked."),
+    Step("stop", "Stop the copy.", "Start it, if it ran.", is_down=True),
+    Step(
+        "release",
+        "Take the floating IPs off at the target and put its ports down.",
+        "Put the ports up and the floating IPs back.",
+        is_down=True,
+    ),
+    Step(
+        "restore",
+        "Put the source ports up and the floating IPs back.",
+        "Put the ports down and take the floating IPs off.",
+        is_down=True,
+    ),
+    Step("start", "Start the source server, if it ran before.", "Stop it.", is_down=True),
+    Step("check", "Run the health checks that it passed before.", is_down=True),
+    Step("unlock", "Unlock the source server, unless it was locked before."),
+    Step("leave", "Mark the copy as left, or delete it with its disks."),
+    Step("forget", "Remove the journal from the source server."),
+)
+"""The way back of a server that was migrated."""
+
+COMMITTED = ("unlock", "leave", "forget")
+"""Steps of a return that are not taken back: the server works at the source."""
+
 
 def undo_order(failed: str) -> tuple[str, ...]:
     """Return the names of the steps to take back when *failed* failed: it first, then back."""

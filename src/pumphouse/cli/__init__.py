@@ -20,6 +20,7 @@ from pumphouse.cli import (
     maintenance,
     plans,
     releases,
+    rollbacks,
     runs,
     upgrades,
 )
@@ -41,6 +42,7 @@ app.add_typer(configuration.app, name="config")
 app.command("discover")(runs.discover)
 app.add_typer(plans.app, name="plan")
 app.command("migrate")(runs.migrate)
+app.command("rollback")(rollbacks.rollback)
 app.command("evacuate")(maintenance.evacuate)
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(hosts.app, name="hosts")

@@ -1,0 +1,165 @@
+"""Return migrated servers to the source."""
+
+import threading
+from time import monotonic
+from typing import Any, cast
+
+from prefect import flow, get_run_logger, runtime
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import BaseModel, ConfigDict
+
+from pumphouse.blocks.site import Site
+from pumphouse.errors import ConfigError, Refused, RollbackIncomplete
+from pumphouse.estate import Estate
+from pumphouse.health import assigned
+from pumphouse.ledger import Entry, Status, entry, failures
+from pumphouse.plan import Item, Plan
+from pumphouse.returning import Verdict, What, copy_id, verdict
+from pumphouse.selection import Selection
+from pumphouse.tasks import plans, storage
+from pumphouse.tasks.migration import Slots, Work
+from pumphouse.tasks.migration_report import publish_ledger
+from pumphouse.tasks.rollbacks import read_history, return_server
+from pumphouse.tasks.storage import Folder
+
+RUNNER: Any = ThreadPoolTaskRunner(max_workers=10)
+
+
+class Rollback(BaseModel):
+    """What a rollback did, or would do, with each server, and where it is written."""
+
+    model_config = ConfigDict(frozen=True)
+
+    site: str
+    dry_run: bool
+    location: str
+    report: str = ""
+    servers: list[Verdict]
+    obstacles: list[str]
+    downtimes_s: dict[str, float] = {}
+    seconds: float
+
+
+@flow(name="rollback", flow_run_name="roll back at {site}", task_runner=RUNNER)
+def rollback(
+    selection: list[str] = [],  # noqa: B006
+    exclude: list[str] = [],  # noqa: B006
+    discard_changes: bool = False,
+    delete_copy: bool = False,
+    dry_run: bool = False,
+    site: str = "default",
+) -> Rollback:
+    """
+    Return migrated servers to the source, each as it was when it was stopped there.
+
+    **What the copies wrote since their cut-over is lost:** that has to be said with
+    discard_changes. All is checked before anything is touched. Run it again to go on after a
+    failure: what is done is found.
+
+    Args:
+        selection: Which servers, in the words of the flow plan: web-1, project:shop, tag:blue …
+            Those that were not migrated are left alone.
+
+        exclude: Which of them not.
+
+        discard_changes: Return servers whose copies have run, or were changed, too.
+
+        delete_copy: Delete the copies with their disks. Else they are left, stopped, locked and
+            marked; such a server is not migrated again until its old copy is deleted.
+
+        dry_run: Do all the checks, say what would be lost, and change nothing.
+
+        site: Name of the saved Pumphouse Site block: the pair of clouds, limits and storage.
+
+    Raises:
+        ConfigError: The selection names what does not exist.
+        Refused: Something stands in the way. Nothing was touched.
+        RollbackIncomplete: Some servers are not back; the rest is.
+    """
+    if not selection:
+        raise ConfigError("selection", ["Nothing is chosen; name servers, or say project:NAME."])
+    began = monotonic()
+    pair = cast(Site, Site.load(site))
+    run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
+    folder = Folder(pair.storage.url) / "runs" / run
+    wanted = Selection(include=tuple(selection), exclude=tuple(exclude))
+    clouds = plans.read_clouds(pair, folder)
+    intended = plans.make(pair, clouds, wanted, pair.migrate.mover)
+    verdicts = _verdicts(pair, intended, clouds[1], delete_copy)
+    obstacles = [o for v in verdicts.values() for o in v.obstacles(discard_changes)]
+    for each in verdicts.values():
+        get_run_logger().info("%s: %s. %s", each.server, each.what, each.reason)
+    found = Rollback(
+        site=site,
+        dry_run=True,
+        location=folder.location,
+        servers=list(verdicts.values()),
+        obstacles=obstacles,
+        seconds=round(monotonic() - began, 3),
+    )
+    if dry_run:
+        return found
+    if obstacles:
+        raise Refused("The rollback", obstacles)
+    slots = Slots(
+        site,
+        threading.Semaphore(pair.limits.copies),
+        threading.Semaphore(pair.limits.cutovers),
+        is_shared=bool(runtime.deployment.id),
+    )
+    work = Work(pair, slots, checks=assigned(pair.health_checks, clouds[0]))
+    entries = _return(work, intended, verdicts, delete_copy)
+    seconds = round(monotonic() - began, 3)
+    link = pair.storage.link
+    report = publish_ledger(site, folder, intended, entries, seconds, link, "Rollback")
+    if failed := failures(entries):
+        done = sum(e.status is Status.DONE for e in entries)
+        raise RollbackIncomplete(failed, done, report)
+    downtimes = {e.name: e.downtime_s for e in entries if e.downtime_s is not None}
+    return found.model_copy(
+        update={"dry_run": False, "report": report, "downtimes_s": downtimes, "seconds": seconds}
+    )
+
+
+def _verdicts(
+    pair: Site, intended: Plan, target: Estate, deletes_copy: bool
+) -> dict[str, Verdict]:
+    """Return what is made of each server, by its id."""
+    items = intended.of("servers")
+    copies = {item.source_id: id_ for item in items if (id_ := copy_id(item))}
+    history = read_history(pair, copies) if copies else {}
+    return {
+        item.source_id: verdict(
+            item,
+            target.get("servers", copies.get(item.source_id)),
+            history.get(item.source_id, ()),
+            deletes_copy,
+        )
+        for item in items
+    }
+
+
+def _return(
+    work: Work, intended: Plan, verdicts: dict[str, Verdict], deletes_copy: bool
+) -> list[Entry]:
+    """Return the servers side by side; return the ledger's entries."""
+    entries: list[Entry] = []
+    begun: list[tuple[Item, PrefectFuture[Entry]]] = []
+    try:
+        for item in intended.of("servers"):
+            what = verdicts[item.source_id]
+            if what.what is What.NOTHING:
+                entries.append(entry(item, Status.FOUND, what.reason))
+                continue
+            future = return_server.submit(work, item, intended.ids, what.what, deletes_copy)
+            begun.append((item, future))
+        for item, future in begun:
+            result = future.result(raise_on_failure=False)
+            done = result if isinstance(result, Entry) else None
+            entries.append(done or entry(item, Status.FAILED, str(result)))
+    except BaseException:
+        # Threads get no exception: they look at this, undo what they are at, and end.
+        work.stop.set()
+        raise
+    return entries

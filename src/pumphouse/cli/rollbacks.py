@@ -1,0 +1,78 @@
+"""``pumphouse rollback``: migrated servers return to the source."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pumphouse.cli.console import err, escape, out, table
+from pumphouse.cli.files import ConfigOption
+from pumphouse.cli.running import (
+    DeploymentOption,
+    DryRunOption,
+    JsonOption,
+    QuietOption,
+    SiteOption,
+    Way,
+    YesOption,
+    confirm,
+    run,
+)
+
+if TYPE_CHECKING:
+    from pumphouse.flows.rollback import Rollback
+
+
+def rollback(
+    selection: Annotated[
+        list[str],
+        typer.Argument(help="Which servers, in the words of pumphouse plan: NAME, project:NAME …"),
+    ],
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Which of them not. Repeatable.")
+    ] = None,
+    discard_changes: Annotated[
+        bool,
+        typer.Option("--discard-changes", help="Lose what the copies wrote since their cut-over."),
+    ] = False,
+    delete_copy: Annotated[
+        bool,
+        typer.Option("--delete-copy", help="Delete the copies. Else they are left, stopped."),
+    ] = False,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+    config: ConfigOption = None,
+    site: SiteOption = None,
+    deployment: DeploymentOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Return migrated servers to the source; what their copies wrote since is lost."""
+    if not (dry_run or yes):
+        confirm("The rollback", f"Stop the copies of {', '.join(selection)} and start the source?")
+    chosen = {
+        "selection": selection,
+        "exclude": exclude or [],
+        "discard_changes": discard_changes,
+        "delete_copy": delete_copy,
+        "dry_run": dry_run,
+    }
+    if done := run("rollback", chosen, Way(config, site, deployment, quiet, as_json)):
+        _print(done)
+
+
+def _print(done: "Rollback") -> None:
+    word = "would be done" if done.dry_run else "was done"
+    listing = table(f"What {word}", "Server", "What", "Why", "What is lost")
+    for each in done.servers:
+        cells = (each.server, each.what.value, each.reason, " ".join(each.losses))
+        listing.add_row(*(escape(cell) for cell in cells))
+    out.print(listing)
+    for server, seconds in done.downtimes_s.items():
+        out.print(f"{escape(server)} was down for {seconds:.1f} s")
+    if done.dry_run and done.obstacles:
+        out.print("[bold]It would be refused:[/]")
+        for sentence in done.obstacles:
+            out.print(f"  • {escape(sentence)}", soft_wrap=True)
+    if done.report:
+        out.print(f"report: {escape(done.report)}", soft_wrap=True)
+    err.print(f"[dim]{done.seconds:.1f} s[/]")

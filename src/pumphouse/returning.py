@@ -1,0 +1,114 @@
+"""What stands in the way of a migrated server's return to the source, and what it would cost."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from pumphouse.checks import RETURNED, RETURNING, migrated, was
+from pumphouse.plan import Item
+from pumphouse.tables import Row
+
+HARMLESS = frozenset({"create", "stop", "lock", "unlock"})
+"""Actions of Nova by which a copy that arrives stopped wrote nothing of its own."""
+
+
+class What(StrEnum):
+    """What a rollback does with one server."""
+
+    RETURN = "return"
+    DELETE_COPY = "delete copy"
+    NOTHING = "nothing"
+
+
+class Verdict(BaseModel):
+    """
+    What a rollback makes of one server.
+
+    Attributes:
+        losses: What its return loses, as sentences: only if the operator says so.
+
+        refusal: Why it cannot return at all; empty for most.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    server: str
+    what: What
+    reason: str = ""
+    losses: tuple[str, ...] = ()
+    refusal: str = ""
+
+    def obstacles(self, discards_changes: bool) -> list[str]:
+        """Return why it is not done, as sentences; none when it is."""
+        if self.refusal:
+            return [f"Server {self.server}: {self.refusal}"]
+        if self.what is not What.RETURN or discards_changes or not self.losses:
+            return []
+        lost = " ".join(self.losses)
+        return [f"Server {self.server}: {lost} Say --discard-changes to return it all the same."]
+
+
+def copy_id(item: Item) -> str | None:
+    """Return the id of the copy that a finished cut-over noted, or that carries the source's."""
+    return migrated(item.row) or item.target_id
+
+
+def verdict(
+    item: Item, copy: Row | None, actions: Sequence[Mapping[str, Any]], deletes_copy: bool
+) -> Verdict:
+    """
+    Return what a rollback makes of the server of *item*.
+
+    copy: Its copy in the target's table; None when it is gone.
+    actions: What Nova did with the copy, newest first, as ``os-instance-actions`` has it.
+    deletes_copy: Whether copies are deleted, also those that an earlier rollback left.
+    """
+    metadata = item.row["metadata"] or {}
+    if not migrated(item.row) and RETURNING not in metadata:
+        if copy and RETURNED in (copy["metadata"] or {}) and deletes_copy:
+            reason = f"Its old copy {copy['id']} is deleted."
+            return Verdict(server=item.label, what=What.DELETE_COPY, reason=reason)
+        reason = "It is at the source: it was not migrated, or was returned before."
+        return Verdict(server=item.label, what=What.NOTHING, reason=reason)
+    if RETURNING in metadata:
+        reason = "A return that was cut short is carried on."
+        return Verdict(server=item.label, what=What.RETURN, reason=reason)
+    refusal = ""
+    if item.row["status"] not in ("SHUTOFF", "ACTIVE") or item.row["task_state"]:
+        busy = f" and {item.row['task_state']}" if item.row["task_state"] else ""
+        refusal = f"It is {item.row['status']}{busy} at the source; repair that first."
+    return Verdict(
+        server=item.label,
+        what=What.RETURN,
+        reason=f"It returns from {copy_id(item)}.",
+        losses=tuple(losses(item.row, copy, actions)),
+        refusal=refusal,
+    )
+
+
+def losses(row: Row, copy: Row | None, actions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """
+    Return what a return loses of a copy, as sentences.
+
+    A copy that ran wrote to its disks: nobody can tell whether that matters. One that arrived
+    stopped and was not started since wrote nothing but what its one boot at its arrival did.
+    """
+    if copy is None:
+        return ["Its copy is gone, and with it whatever was written there."]
+    found = []
+    if was(row) == "ACTIVE":
+        since = copy["launched_at"] or copy["created_at"]
+        found.append(
+            f"Its copy {copy['id']} has run since {since}: what was written there since is not "
+            "at the source, and is lost."
+        )
+    elif done := sorted({str(a["action"]) for a in actions} - HARMLESS):
+        found.append(
+            f"Its copy {copy['id']} was changed since it arrived ({', '.join(done)}): what was "
+            "written there is not at the source, and is lost."
+        )
+    if new := len(copy["volumes"] or []) - len(row["volumes"] or []):
+        found.append(f"{abs(new)} volume(s) were {'attached' if new > 0 else 'detached'} since.")
+    return found

@@ -1,0 +1,78 @@
+"""The tasks of a rollback: read what Nova did with copies, return servers, delete old copies."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from pumphouse.blocks.site import Site
+from pumphouse.bodies import Ids
+from pumphouse.errors import RequestFailed
+from pumphouse.ledger import Entry
+from pumphouse.models import Role
+from pumphouse.plan import Item
+from pumphouse.returning import What
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.migration import Clock, Work
+from pumphouse.tasks.owners import owner
+from pumphouse.tasks.returning import Return, drop_copy
+
+History = dict[str, list[dict[str, Any]]]
+
+
+@task(task_run_name="read what was done with the copies")
+def read_history(pair: Site, copies: Mapping[str, str]) -> History:
+    """
+    Return, by source id, what Nova did with each copy, newest first; of one that is gone, nothing.
+
+    copies: By source id, the copy's. A call each (``os-instance-actions``): there is no list.
+    """
+    found: History = {}
+    with Api(pair.target, "target") as target:
+        for source_id, copy_id in copies.items():
+            try:
+                path = f"/servers/{copy_id}/os-instance-actions"
+                found[source_id] = target.get("compute", path)["instanceActions"]
+            except RequestFailed as failed:
+                if failed.status != 404:
+                    raise
+                found[source_id] = []
+    return found
+
+
+@task(task_run_name="return {item.name}", cache_policy=NO_CACHE)
+def return_server(work: Work, item: Item, ids: Ids, what: What, deletes_copy: bool) -> Entry:
+    """
+    Return one server, or delete its old copy. What a killed run left is found in the journal.
+
+    Raises:
+        ReturnFailed: The copy runs as before, or the message says what does not.
+    """
+    clock, logger = Clock(), get_run_logger()
+    with ExitStack() as stack:
+        stack.enter_context(work.slots.cutover())
+        source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
+        way = Return(
+            source=source,
+            target=target,
+            sign_in=lambda user, project: owner(work.pair.target, target, user, project),
+            item=item,
+            ids=ids,
+            timeouts=work.pair.timeouts,
+            log=logger.info,
+            stop=work.stop,
+            on_step=lambda name: logger.info("%s: %s", item.label, name),
+            checks=work.checks.get(item.source_id, ()),
+            deletes_copy=deletes_copy,
+        )
+        if what is What.DELETE_COPY:
+            drop_copy(way)
+            words: dict[str, Any] = {"message": "Its old copy was deleted."}
+        else:
+            back = way.run()
+            words = {"downtime_s": back.downtime_s, "health": back.health}
+            words["message"] = "It is at the source as before."
+    done = clock.entry(item, item.target_id or "", (source, target), **words)
+    return done.model_copy(update={"action": what.value, "predicted_s": None})

@@ -1,0 +1,201 @@
+"""The way back of a migrated server: what it costs, its order, its undo."""
+
+from contextlib import nullcontext
+from typing import Any, cast
+
+import pytest
+
+from pumphouse.checks import RETURNED, RETURNING
+from pumphouse.comparison import MIGRATED_TO
+from pumphouse.config import Timeouts
+from pumphouse.errors import ReturnFailed
+from pumphouse.models import SOURCE_ID, Action
+from pumphouse.plan import Item
+from pumphouse.returning import Verdict, What, verdict
+from pumphouse.steps import COMMITTED, RETURN
+from pumphouse.tasks import returning, servers
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.returning import Return
+from tests.tenants import estate, source, target
+
+MOVED = {MIGRATED_TO: "V1", "pumphouse:was": "ACTIVE"}
+COPY = {"id": "V1", "launched_at": "2026-01-01T00:00:00", "volumes": [], "metadata": {}}
+NAMES = [step.name for step in RETURN]
+
+
+def item(metadata: dict[str, str], status: str = "SHUTOFF") -> Item:
+    row = {
+        "metadata": metadata, "status": status, "task_state": None, "volumes": [], "ports": [],
+        "attached": [],
+    }  # fmt: skip
+    return Item(kind="servers", source_id="v1", name="web", action=Action.SKIP, reason="", row=row)
+
+
+def judged(metadata: dict[str, str], copy: Any = COPY, *actions: str, delete: bool = False,
+           status: str = "SHUTOFF") -> Verdict:  # fmt: skip
+    history = [{"action": action} for action in actions]
+    return verdict(item(metadata, status), copy, history, delete)
+
+
+def test_a_copy_that_ran_wrote_to_its_disks() -> None:
+    """Its return is refused with since when it has run, unless the operator gives that up."""
+    found = judged(MOVED, COPY, "create")
+
+    assert found.what is What.RETURN
+    (obstacle,) = found.obstacles(discards_changes=False)
+    assert "has run since 2026-01-01" in obstacle
+    assert "--discard-changes" in obstacle
+    assert found.obstacles(discards_changes=True) == []
+
+
+def test_a_copy_that_arrived_stopped_and_stayed_so_lost_nothing() -> None:
+    """Only the one boot at its arrival touched it; a start since then counts."""
+    stopped = {**MOVED, "pumphouse:was": "SHUTOFF"}
+
+    assert judged(stopped, COPY, "stop", "create").losses == ()
+    assert "(reboot, start)" in judged(stopped, COPY, "start", "reboot", "create").losses[0]
+
+
+def test_a_copy_that_is_gone_or_has_other_volumes_is_said() -> None:
+    """What cannot come back is told before."""
+    assert "Its copy is gone" in judged(MOVED, None).losses[0]
+    more = {**COPY, "volumes": [{"id": "x"}]}
+    assert "1 volume(s) were attached since." in judged(MOVED, more).losses
+
+
+def test_what_was_not_migrated_is_left_alone() -> None:
+    """A project's selection may have such; an old copy is deleted only when asked."""
+    old = {**COPY, "metadata": {RETURNED: "then"}}
+
+    assert judged({}, None).what is What.NOTHING
+    assert judged({}, old).what is What.NOTHING
+    assert judged({}, old, delete=True).what is What.DELETE_COPY
+
+
+def test_a_return_that_was_cut_short_needs_no_second_word() -> None:
+    """It was said when it began."""
+    assert judged({**MOVED, RETURNING: "ACTIVE"}).obstacles(discards_changes=False) == []
+
+
+def test_a_source_server_that_is_broken_cannot_return() -> None:
+    """Not even when changes are discarded."""
+    assert "It is ERROR at the source" in judged(MOVED, status="ERROR").obstacles(True)[0]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "copied", "said"),
+    [
+        ({RETURNING: "ACTIVE", MIGRATED_TO: "V1"}, {}, "finish it with pumphouse rollback"),
+        ({}, {RETURNED: "then"}, "rollback --delete-copy"),
+    ],
+)
+def test_a_server_on_its_way_back_is_not_migrated(
+    metadata: dict[str, str], copied: dict[str, str], said: str
+) -> None:
+    """Neither in the midst of a return nor while its old copy has its ports and its name."""
+    from pumphouse.planning import plan
+    from pumphouse.selection import Chosen
+
+    here, there = source(), target()
+    row = here["servers"][0]
+    row["metadata"] = {**(row.get("metadata") or {}), **metadata}
+    marked = {**copied, SOURCE_ID: row["id"]}
+    there["servers"] = [{**row, "id": "V1", "metadata": marked}]
+    what = Chosen(project_ids=(), server_ids=(row["id"],))
+
+    (found,) = plan(what, estate(here), estate(there)).of("servers")
+
+    assert found.action is Action.BLOCKED
+    assert said in found.reason
+
+
+@pytest.fixture
+def way(monkeypatch: pytest.MonkeyPatch) -> Return:
+    """Return the way back of a server that runs at the target."""
+    there = {"id": "V1", "status": "ACTIVE", "locked": False}
+    here = {"id": "v1", "status": "SHUTOFF", "metadata": dict(MOVED)}
+    monkeypatch.setattr(
+        servers, "settle", lambda api, id_, *_: dict(here if id_ == "v1" else there)
+    )
+    api = cast(Api, object())
+    return Return(
+        source=api,
+        target=api,
+        sign_in=lambda user, project: nullcontext((api, "")),
+        item=item(MOVED),
+        ids={"ports": {}, "floating_ips": {}},
+        timeouts=Timeouts(),
+    )
+
+
+def recorded(way: Return, monkeypatch: pytest.MonkeyPatch, broken: str = "") -> list[str]:
+    """Replace steps and undos by a note of their names; the step *broken* raises."""
+    calls: list[str] = []
+
+    def note(name: str) -> Any:
+        def step(*_: Any) -> None:
+            calls.append(name)
+            if name == broken:
+                raise OSError("gone")
+
+        return step
+
+    for name in NAMES:
+        monkeypatch.setattr(Return, f"do_{name}", note(name))
+    undos = {name: note(f"undo {name}") for name in way._undos()}
+    monkeypatch.setattr(Return, "_undos", lambda self: undos)
+    return calls
+
+
+def test_a_failure_before_the_check_has_passed_is_undone(
+    way: Return, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy runs on: everything up to the failed step is taken back, newest first."""
+    calls = recorded(way, monkeypatch, "check")
+
+    with pytest.raises(ReturnFailed, match=r"check: OSError: gone.*Everything was undone"):
+        way.run()
+
+    assert calls[len(NAMES) - len(COMMITTED) :] == [
+        "undo start", "undo restore", "undo release", "undo stop", "undo hold", "undo note",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("step", COMMITTED)
+def test_afterwards_it_only_goes_forward(
+    way: Return, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The server works at the source: taking that back would stop it for nothing."""
+    calls = recorded(way, monkeypatch, step)
+
+    with pytest.raises(ReturnFailed, match="It runs at the source"):
+        way.run()
+
+    assert [call for call in calls if call.startswith("undo")] == []
+
+
+def test_a_server_that_is_back_is_only_forgotten(
+    way: Return, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is killed while it removes the journal must not do the rest by half a journal."""
+    monkeypatch.setattr(
+        servers, "settle", lambda *_: {"status": "ACTIVE", "metadata": {RETURNING: "back"}}
+    )
+    monkeypatch.setattr(servers, "find_copy", lambda *_: None)
+    calls = recorded(way, monkeypatch)
+
+    way.run()
+
+    assert calls == ["forget"]
+
+
+def test_the_journal_goes_last(way: Return, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First it is noted that only forgetting is left; that note goes at the very end."""
+    done: list[Any] = []
+    monkeypatch.setattr(servers, "write_metadata", lambda api, id_, values: done.append(values))
+    monkeypatch.setattr(servers, "remove_metadata", lambda api, id_, keys: done.append(keys))
+    way.journal = {RETURNING: "ACTIVE", **MOVED}
+
+    way.do_forget()
+
+    assert done == [{RETURNING: returning.BACK}, [MIGRATED_TO, "pumphouse:was", RETURNING]]
