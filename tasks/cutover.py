@@ -8,9 +8,10 @@ one, which finds there how the server was. Every step looks first whether it is 
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pumphouse import bodies, checks
-from pumphouse.checks import STATE, WAS
+from pumphouse.checks import MIGRATED_AT, STATE, WAS
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import (
     Conflict,
@@ -261,7 +262,8 @@ class CutOver(Crossing):
         assert self.copy is not None
         # Before the note: a run that is killed between the two comes back and does it again.
         self._clean_up()
-        note = {MIGRATED_TO: self.copy["id"], STATE: MIGRATED}
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        note = {MIGRATED_TO: self.copy["id"], MIGRATED_AT: when, STATE: MIGRATED}
         servers.write_metadata(self.source, self.id, note)
 
     def _clean_up(self) -> None:

@@ -49,6 +49,14 @@ def delete_copies(target: Api, mark: str) -> None:
         delete_image(target, copy["id"])
 
 
+def remove_property(api: Api, image_id: str, name: str) -> None:
+    """Remove a property of an image; one that it does not have is fine."""
+    if name in api.get("image", f"/images/{image_id}"):
+        # RFC 6901: a slash in a name is written ~1, and ~ is ~0.
+        escaped = name.replace("~", "~0").replace("/", "~1")
+        _patch(api, image_id, [{"op": "remove", "path": f"/{escaped}"}])
+
+
 def _patch(api: Api, image_id: str, operations: list[dict[str, object]]) -> None:
     adapter = api.adapter("image")
     answer = adapter.patch(

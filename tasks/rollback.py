@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from pumphouse.checks import WAS
+from pumphouse.checks import MIGRATED_AT, WAS
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import PumphouseError
 from pumphouse.steps import undo_order
@@ -53,7 +53,7 @@ def _checked(crossing: Crossing) -> str:
 
 def _undo_mark(crossing: Crossing) -> None:
     """Take the note back."""
-    servers.remove_metadata(crossing.source, crossing.id, [MIGRATED_TO])
+    servers.remove_metadata(crossing.source, crossing.id, [MIGRATED_TO, MIGRATED_AT])
 
 
 def _undo_connect(crossing: Crossing) -> None:

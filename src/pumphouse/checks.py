@@ -10,6 +10,9 @@ from pumphouse.tables import Row
 
 WAS = "pumphouse:was"
 STATE = "pumphouse:state"
+MIGRATED_AT = "pumphouse:migrated_at"
+"""Metadata key of a source server that arrived: when that was."""
+
 RETURNING = "pumphouse:returning"
 """Metadata key of a source server that is on its way back: how its copy was."""
 

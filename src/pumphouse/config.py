@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from pumphouse.finalize_options import FinalizeOptions
 from pumphouse.fuel_access import FuelAccess
 from pumphouse.health import HealthCheck
 from pumphouse.hosts import Host, clashes
@@ -236,6 +237,7 @@ class SiteSettings(BaseModel):
     )
     upgrade: UpgradeOptions = Field(default_factory=UpgradeOptions, title="Upgrade of hosts")
     release: ReleaseOptions = Field(default_factory=ReleaseOptions, title="Release of hosts")
+    finalize: FinalizeOptions = Field(default_factory=FinalizeOptions, title="Finalize")
     health_checks: dict[CheckName, HealthCheck] = Field(
         default={},
         title="Health checks",

@@ -15,6 +15,7 @@ from pumphouse import __version__
 from pumphouse.cli import (
     configuration,
     deploying,
+    finalizing,
     hosts,
     inventory,
     maintenance,
@@ -43,6 +44,7 @@ app.command("discover")(runs.discover)
 app.add_typer(plans.app, name="plan")
 app.command("migrate")(runs.migrate)
 app.command("rollback")(rollbacks.rollback)
+app.command("finalize")(finalizing.finalize)
 app.command("evacuate")(maintenance.evacuate)
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(hosts.app, name="hosts")

@@ -1,0 +1,160 @@
+"""Delete from the source what was migrated."""
+
+import threading
+from collections.abc import Iterable
+from time import monotonic
+from typing import Any, cast
+
+from prefect import flow, get_run_logger, runtime
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import BaseModel, ConfigDict
+
+from pumphouse.blocks.site import Site
+from pumphouse.errors import ConfigError, FinalizeIncomplete
+from pumphouse.estate import Estate
+from pumphouse.finalization import ORDER, Bounds, Removal, removals
+from pumphouse.ledger import Entry, Status
+from pumphouse.plan import Plan
+from pumphouse.selection import Selection, chosen
+from pumphouse.tasks import plans, storage
+from pumphouse.tasks.finalizing import clean_marks as take_marks_off
+from pumphouse.tasks.finalizing import delete_batch, note, own_ids
+from pumphouse.tasks.migration import Slots, Work
+from pumphouse.tasks.migration_report import publish_ledger
+from pumphouse.tasks.plan_storage import read_plan
+from pumphouse.tasks.storage import Folder
+
+RUNNER: Any = ThreadPoolTaskRunner(max_workers=10)
+
+
+class Finalized(BaseModel):
+    """What was deleted, or would be, what is left and why, and where it is written."""
+
+    model_config = ConfigDict(frozen=True)
+
+    site: str
+    dry_run: bool
+    location: str
+    report: str = ""
+    removed: list[Removal]
+    left: list[Removal]
+    seconds: float
+
+
+@flow(name="finalize", flow_run_name="finalize at {site}", task_runner=RUNNER)
+def finalize(
+    selection: list[str] = [],  # noqa: B006
+    exclude: list[str] = [],  # noqa: B006
+    plan: str = "",
+    delete: bool = False,
+    clean_marks: bool = False,
+    site: str = "default",
+) -> Finalized:
+    """
+    Delete from the source what was migrated, after its grace period. **There is no way back.**
+
+    Only says what it would delete, and what it leaves and why, unless delete is set. A server
+    goes only if its copy is there, as it was, with its disks and ports. Other things go only if
+    they were migrated and nothing that stays uses them. Run it again to go on after a failure.
+
+    Args:
+        selection: What, in the words of the flow plan: web-1, project:shop, everything …
+            Projects, users, key pairs and quotas go only with a project that is chosen whole.
+
+        exclude: What of that not.
+
+        plan: Location of a plan, instead of a selection: what that selected.
+
+        delete: Delete it. Else nothing is changed.
+
+        clean_marks: Take the source's ids off the copies whose sources were deleted. Then no
+            later run knows any more where they came from.
+
+        site: Name of the saved Pumphouse Site block: the pair of clouds, limits and storage.
+
+    Raises:
+        ConfigError: The selection names what does not exist.
+        FinalizeIncomplete: Something could not be deleted; the rest was.
+    """
+    began = monotonic()
+    pair = cast(Site, Site.load(site))
+    run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
+    folder = Folder(pair.storage.url) / "runs" / run
+    wanted = _wanted(selection, exclude, plan, site)
+    clouds = plans.read_clouds(pair, folder)
+    intended = plans.make(pair, clouds, wanted, pair.migrate.mover)
+    what = chosen(wanted, clouds[0])
+    bounds = Bounds(
+        now=storage.utc_now(),
+        grace_s=pair.finalize.grace_s,
+        whole=frozenset(what.project_ids),
+        protected=frozenset(own_ids(pair)),
+    )
+    found = removals(intended, *clouds, bounds)
+    entries: list[Entry] = []
+    if delete:
+        slots = Slots(site, threading.Semaphore(1), threading.Semaphore(1), is_shared=False)
+        entries, found = _delete(Work(pair, slots), intended, clouds, bounds)
+    removed = [r for r in found if r.is_removed]
+    left = [r for r in found if not r.is_removed]
+    if delete and clean_marks:
+        take_marks_off(Work(pair, slots), removed)
+    seconds = round(monotonic() - began, 3)
+    entries += [note(r, Status.FOUND, r.reason, "leave") for r in _untold(left, entries)]
+    if not delete:
+        entries += [note(r, Status.LEFT, "Would be deleted.", "delete") for r in removed]
+    link = pair.storage.link
+    report = publish_ledger(site, folder, intended, entries, seconds, link, "Finalize")
+    get_run_logger().info("%s: %d, left: %d", "deleted" if delete else "would be deleted",
+                          len(removed), len(left))  # fmt: skip
+    if failed := [e for e in entries if delete and e.status in (Status.FAILED, Status.LEFT)]:
+        words = [f"{e.kind} {e.name} ({e.source_id}): {e.message}" for e in failed]
+        raise FinalizeIncomplete(words, len(removed), report)
+    return Finalized(
+        site=site,
+        dry_run=not delete,
+        location=folder.location,
+        report=report,
+        removed=removed,
+        left=left,
+        seconds=seconds,
+    )
+
+
+def _wanted(selection: list[str], exclude: list[str], plan: str, site: str) -> Selection:
+    if bool(selection) == bool(plan) or (plan and exclude):
+        raise ConfigError("finalize", ["Give a selection, or a plan alone."])
+    if plan:
+        header = read_plan(plan, site)[0].header
+        return Selection(include=header.include, exclude=header.exclude)
+    return Selection(include=tuple(selection), exclude=tuple(exclude))
+
+
+def _delete(
+    work: Work, intended: Plan, clouds: tuple[Estate, Estate], bounds: Bounds
+) -> tuple[list[Entry], list[Removal]]:
+    """
+    Delete kind by kind; what could not be deleted keeps what it uses.
+
+    Returns:
+        The ledger's entries, and what became of everything.
+    """
+    entries: list[Entry] = []
+    kept: frozenset[str] = frozenset()
+    try:
+        for kind in ORDER:
+            bounds = bounds.model_copy(update={"kept": kept})
+            found = removals(intended, *clouds, bounds)
+            batch = [r for r in found if r.kind == kind and r.is_removed]
+            if batch:
+                entries += delete_batch(work, kind, batch)
+            kept = frozenset(e.key for e in entries if e.status is not Status.DONE)
+    except BaseException:
+        work.stop.set()
+        raise
+    return entries, removals(intended, *clouds, bounds.model_copy(update={"kept": kept}))
+
+
+def _untold(left: Iterable[Removal], entries: Iterable[Entry]) -> list[Removal]:
+    told = {entry.key for entry in entries}
+    return [removal for removal in left if removal.key not in told]

@@ -1,0 +1,326 @@
+"""
+What of the source may be deleted because its copy has taken its place, and what must stay.
+
+Pure over the tables of both clouds. A thing goes only if it was migrated by us, its copy is
+whole, its grace period is over, and nothing that stays uses it. Everything else is left, with
+the reason.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict
+
+from pumphouse.checks import MIGRATED_AT, RETURNED, RETURNING, migrated, was
+from pumphouse.comparison import mark
+from pumphouse.estate import Estate
+from pumphouse.models import Action
+from pumphouse.plan import Item, Plan
+from pumphouse.tables import Row
+
+ORDER = (
+    "servers", "volumes", "floating_ips", "ports", "routers", "networks", "security_groups",
+    "images", "keypairs", "quotas", "users", "projects",
+)  # fmt: skip
+"""In which order things are deleted."""
+
+JUDGED = (
+    "servers", "volumes", "floating_ips", "ports", "routers", "networks", "security_groups",
+    "images", "projects", "users", "keypairs", "quotas",
+)  # fmt: skip
+"""In which order they are judged: each after what decides about it."""
+
+OWNED = ("servers", "volumes", "networks", "routers", "floating_ips", "security_groups",
+         "snapshots")  # fmt: skip
+"""Kinds with a project's id that must be gone before the project is."""
+
+
+class Removal(BaseModel):
+    """
+    What becomes of one thing of the source.
+
+    Attributes:
+        is_removed: Whether it may go; else *reason* says why it stays.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    source_id: str
+    name: str
+    project: str
+    target_id: str | None
+    is_removed: bool
+    reason: str
+
+    @property
+    def key(self) -> str:
+        """As a plan's items have it."""
+        return f"{self.kind}:{self.source_id}"
+
+
+class Bounds(BaseModel):
+    """
+    What no finalize goes beyond.
+
+    Attributes:
+        grace_s: Seconds from a thing's arrival until its source may go.
+
+        whole: Ids of the projects that were chosen whole: only these, their users, key pairs
+            and quotas go too.
+
+        protected: Ids of users and projects that always stay: our own.
+
+        kept: Keys of what stays in any case: its deletion failed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    now: datetime
+    grace_s: float
+    whole: frozenset[str] = frozenset()
+    protected: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
+
+
+def removals(intended: Plan, source: Estate, target: Estate, bounds: Bounds) -> list[Removal]:
+    """Return what becomes of everything of a plan, in the order in which it is deleted."""
+    judge = _Judge(source, target, bounds)
+    found: dict[str, list[Removal]] = {kind: [] for kind in ORDER}
+    for kind in JUDGED:
+        for item in intended.of(kind):
+            if _is_default(item):
+                continue
+            reason = judge.reason(item)
+            if not reason:
+                judge.gone.add(item.key)
+            found[kind].append(
+                Removal(
+                    kind=kind,
+                    source_id=item.source_id,
+                    name=item.name,
+                    project=item.project,
+                    target_id=item.target_id,
+                    is_removed=not reason,
+                    reason=reason or "Its copy has taken its place.",
+                )
+            )
+    return [removal for kind in ORDER for removal in found[kind]]
+
+
+def _is_default(item: Item) -> bool:
+    """A project's own security group: it goes with the project."""
+    return item.kind == "security_groups" and item.row["name"] == "default"
+
+
+class _Judge:
+    """Says why a thing stays; what it let go counts for what comes after."""
+
+    def __init__(self, source: Estate, target: Estate, bounds: Bounds) -> None:
+        self.source = source
+        self.target = target
+        self.bounds = bounds
+        self.gone: set[str] = set()
+
+    def reason(self, item: Item) -> str:
+        """Return why the thing of *item* stays, as a sentence; empty when it may go."""
+        if item.key in self.bounds.kept:
+            return "It could not be deleted."
+        rules: dict[str, Callable[[Item], str]] = {
+            "users": self._user,
+            "keypairs": self._keypair,
+            "quotas": self._quota,
+            "servers": self._server,
+        }
+        if item.kind in rules:
+            return rules[item.kind](item)
+        return self._copied(item) or _RULES[item.kind](self, item)
+
+    def _copied(self, item: Item) -> str:
+        """Return why *item* is not taken for migrated."""
+        copy = self.target.get(item.kind, item.target_id)
+        if copy is None:
+            return f"It was not migrated. {item.reason}"
+        if mark(copy) != item.source_id:
+            return "The target had one of its own, which was taken: this one was not migrated."
+        if item.action is not Action.SKIP:
+            return f"Its copy is not complete: {item.reason}"
+        return ""
+
+    def _server(self, item: Item) -> str:
+        row, metadata = item.row, item.row["metadata"] or {}
+        arrived = migrated(row)
+        copy = self.target.get("servers", arrived)
+        if RETURNING in metadata:
+            return "Its return to the source was cut short; finish that first."
+        if arrived is None:
+            return "It was not migrated, or never verified."
+        if copy is None:
+            return f"Its copy {arrived} is gone: this is all that is left of it."
+        if mark(copy) != item.source_id or RETURNED in (copy["metadata"] or {}):
+            return f"Server {arrived} at the target is not its copy any more."
+        if row["status"] != "SHUTOFF":
+            return f"It is {row['status']} at the source: somebody uses it."
+        if copy["status"] != was(row):
+            return f"Its copy {arrived} is {copy['status']}, and not {was(row)} as it was."
+        return self._young(metadata.get(MIGRATED_AT)) or self._differs(row, copy)
+
+    def _differs(self, row: Row, copy: Row) -> str:
+        """Return what of a server its copy lacks: disks or addresses. The rest is its tenant's."""
+        there = {mark(v): v for v in self.target.rows("volumes") if mark(v)}
+        for volume in row["attached"]:
+            found = there.get(volume["id"])
+            users = {a["server_id"] for a in (found["attachments"] or [] if found else [])}
+            if found is None or copy["id"] not in users:
+                return f"The copy of its volume {volume['id']} is not at its copy {copy['id']}."
+        macs = {p["mac_address"] for p in self.target.where("ports", "device_id", copy["id"])}
+        if lost := [p["mac_address"] for p in row["ports"] if p["mac_address"] not in macs]:
+            return f"Its copy {copy['id']} has no port {', '.join(lost)} any more."
+        return ""
+
+    def _young(self, since: str | None) -> str:
+        if not since:
+            return "It is not known since when its copy is there."
+        at = datetime.fromisoformat(since)
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        end = at + timedelta(seconds=self.bounds.grace_s)
+        if self.bounds.now < end:
+            return f"Its grace period ends at {end:%Y-%m-%d %H:%M} UTC."
+        return ""
+
+    def volume(self, item: Item) -> str:
+        """Return why a volume stays."""
+        users = [a["server_id"] for a in item.row["attachments"] or []]
+        if used := self._staying("servers", users):
+            return f"It is attached to server {', '.join(used)}, which stays."
+        if count := len(self.source.where("snapshots", "volume_id", item.source_id)):
+            return f"It has {count} snapshot(s), which were not carried; delete them first."
+        copy = self.target.get("volumes", item.target_id)
+        if copy is None or copy["status"] not in ("available", "in-use"):
+            return f"Its copy is {copy['status'] if copy else 'gone'}."
+        return "" if users else self._young(copy["created_at"])
+
+    def floating_ip(self, item: Item) -> str:
+        """Return why a floating IP stays."""
+        port = self.source.get("ports", item.row["port_id"])
+        return self._device(port) if port else self._alive(item.row["project_id"])
+
+    def port(self, item: Item) -> str:
+        """Return why a port stays."""
+        is_used = bool(item.row["device_id"])
+        return self._device(item.row) if is_used else self._alive(item.row["project_id"])
+
+    def router(self, item: Item) -> str:
+        """Return why a router stays."""
+        return self._alive(item.row["project_id"])
+
+    def network(self, item: Item) -> str:
+        """Return why a network stays."""
+        if item.row["is_external"] or item.row["is_shared"]:
+            return "It is external or shared: it belongs to the whole cloud."
+        for port in self.source.where("ports", "network_id", item.source_id):
+            owner, device = port["device_owner"] or "", port["device_id"] or ""
+            if owner.startswith("network:router") and f"routers:{device}" in self.gone:
+                continue
+            if owner == "network:dhcp" or f"ports:{port['id']}" in self.gone:
+                continue
+            if f"servers:{device}" not in self.gone:
+                return f"Port {port['id']} on it ({owner or 'of nothing'}) stays."
+        return self._alive(item.row["project_id"])
+
+    def security_group(self, item: Item) -> str:
+        """Return why a security group stays."""
+        for port in self.source.rows("ports"):
+            is_gone = {f"ports:{port['id']}", f"servers:{port['device_id']}"} & self.gone
+            if item.source_id in (port["security_group_ids"] or []) and not is_gone:
+                return f"Port {port['id']} uses it."
+        for rule in self.source.where("security_group_rules", "remote_group_id", item.source_id):
+            group = rule["security_group_id"]
+            if group != item.source_id and self._is_in_staying_project(group):
+                return f"A rule of group {group} names it."
+        return self._alive(item.row["project_id"])
+
+    def _is_in_staying_project(self, group_id: str) -> bool:
+        group = self.source.get("security_groups", group_id)
+        return bool(group and self._alive(group["project_id"]))
+
+    def image(self, item: Item) -> str:
+        """Return why an image stays."""
+        if item.row["visibility"] != "private":
+            return f"It is {item.row['visibility']}: others may use it."
+        users = [row["id"] for row in self.source.where("servers", "image_id", item.source_id)]
+        if used := self._staying("servers", users):
+            return f"{len(used)} server(s) that stay were made of it."
+        return self._alive(item.row["owner_id"])
+
+    def project(self, item: Item) -> str:
+        """Return why a project stays."""
+        if item.source_id in self.bounds.protected:
+            return "It is the project that we work in."
+        if item.source_id not in self.bounds.whole:
+            return "It was not chosen as a whole (project:NAME)."
+        left = [
+            f"{len(found)} {kind.replace('_', ' ')}"
+            for kind in OWNED
+            if (found := self._left(kind, "project_id", item.source_id))
+        ]
+        if images := self._left("images", "owner_id", item.source_id):
+            left.append(f"{len(images)} images")
+        if children := self._left("projects", "parent_id", item.source_id):
+            left.append(f"{len(children)} projects below it")
+        return f"It still has {', '.join(left)}." if left else ""
+
+    def _left(self, kind: str, column: str, id_: str) -> list[str]:
+        rows = self.source.where(kind, column, id_)
+        ids = [r["id"] for r in rows if kind != "security_groups" or r["name"] != "default"]
+        return self._staying(kind, ids)
+
+    def _user(self, item: Item) -> str:
+        if item.source_id in self.bounds.protected:
+            return "It is the user that we work as."
+        if item.target_id is None:
+            return "It was not migrated."
+        for row in self.source.where("assignments", "user_id", item.source_id):
+            if f"projects:{row['project_id']}" not in self.gone:
+                return "It has a role somewhere that stays."
+        projects = {r["project_id"] for r in self.source.where("assignments", "user_id",
+                                                               item.source_id)}  # fmt: skip
+        if not projects:
+            return "It has no role in a project that goes."
+        servers = [r["id"] for r in self.source.where("servers", "user_id", item.source_id)]
+        return "It owns servers that stay." if self._staying("servers", servers) else ""
+
+    def _keypair(self, item: Item) -> str:
+        is_gone = f"users:{item.row['user_id']}" in self.gone
+        return "" if is_gone else "Its user stays."
+
+    def _quota(self, item: Item) -> str:
+        is_gone = f"projects:{item.row['project_id']}" in self.gone
+        return "" if is_gone else "Its project stays."
+
+    def _staying(self, kind: str, ids: Iterable[str]) -> list[str]:
+        return [id_ for id_ in ids if f"{kind}:{id_}" not in self.gone]
+
+    def _device(self, port: Row) -> str:
+        device = port["device_id"]
+        stays = device and f"servers:{device}" not in self.gone
+        return f"Server {device} stays." if stays else ""
+
+    def _alive(self, project_id: str | None) -> str:
+        """Return that a project still has servers: what it has beside may be for these."""
+        servers = [r["id"] for r in self.source.where("servers", "project_id", project_id)]
+        if count := len(self._staying("servers", servers)):
+            return f"Its project still has {count} server(s)."
+        return ""
+
+
+_RULES: dict[str, Callable[[_Judge, Item], str]] = {
+    "volumes": _Judge.volume,
+    "floating_ips": _Judge.floating_ip,
+    "ports": _Judge.port,
+    "routers": _Judge.router,
+    "networks": _Judge.network,
+    "security_groups": _Judge.security_group,
+    "images": _Judge.image,
+    "projects": _Judge.project,
+}

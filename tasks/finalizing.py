@@ -1,0 +1,222 @@
+"""Delete things of the source whose copies have taken their place."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from pumphouse.blocks.site import Site
+from pumphouse.checks import WAS, migrated
+from pumphouse.errors import PumphouseError, RequestFailed, Unverified
+from pumphouse.finalization import Removal
+from pumphouse.ledger import Entry, Status
+from pumphouse.models import SOURCE_ID, Role
+from pumphouse.tasks import images, servers, volumes
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.migration import Work
+
+NETWORK_PATHS = {"ports": "ports", "floating_ips": "floatingips", "networks": "networks",
+                 "security_groups": "security-groups", "routers": "routers"}  # fmt: skip
+
+
+@task(task_run_name="delete {kind} of the source", cache_policy=NO_CACHE)
+def delete_batch(work: Work, kind: str, batch: Sequence[Removal]) -> list[Entry]:
+    """
+    Delete things of one kind. One that is gone already is fine; one that fails leaves the others.
+
+    A server is looked at once more, and its copy too, right before.
+    """
+    found = []
+    with ExitStack() as stack:
+        source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
+        for removal in batch:
+            done = _one(work, source, target, removal)
+            if done.status is Status.FAILED:
+                get_run_logger().error("%s %s: %s", kind, done.name, done.message)
+            found.append(done)
+    return found
+
+
+def note(removal: Removal, status: Status, message: str, action: str = "delete") -> Entry:
+    """Return the ledger's entry of a thing of the source."""
+    return Entry(
+        kind=removal.kind,
+        source_id=removal.source_id,
+        target_id=removal.target_id,
+        name=removal.name,
+        project=removal.project,
+        action=action,
+        status=status,
+        message=message,
+    )
+
+
+def _one(work: Work, source: Api, target: Api, removal: Removal) -> Entry:
+    if work.stop.is_set():
+        return note(removal, Status.LEFT, "The run was cancelled before its turn.")
+    began, started, before = time.monotonic(), datetime.now(UTC), len(source.changes)
+    try:
+        if removal.kind == "servers":
+            _require_unchanged(source, target, removal)
+        DELETE[removal.kind](work, source, removal)
+    except PumphouseError as error:
+        done = note(removal, Status.FAILED, str(error))
+    else:
+        done = note(removal, Status.DONE, removal.reason)
+    seconds = round(time.monotonic() - began, 3)
+    changes = {"request_ids": tuple(source.changes[before:])}
+    return done.model_copy(update={"seconds": seconds, "started_at": started, **changes})
+
+
+def _require_unchanged(source: Api, target: Api, removal: Removal) -> None:
+    """
+    Look at a server and its copy as they are now.
+
+    Raises:
+        Unverified: They are not as the check at the beginning found them.
+    """
+    try:
+        live = servers.read_server(source, removal.source_id)
+    except RequestFailed as failed:
+        if failed.status == 404:
+            return
+        raise
+    copy_id = migrated(live) or ""
+    problems = [] if live["status"] == "SHUTOFF" else [f"the source is {live['status']}"]
+    try:
+        copy = servers.read_server(target, copy_id) if copy_id else {}
+    except RequestFailed as failed:
+        if failed.status != 404:
+            raise
+        copy = {}
+    was = live["metadata"].get(WAS)
+    if (copy.get("metadata") or {}).get(SOURCE_ID) != removal.source_id:
+        problems.append("the copy is gone")
+    elif copy["status"] != was:
+        problems.append(f"the copy is {copy['status']}, not {was}")
+    if problems:
+        raise Unverified("servers", f"{removal.name} ({removal.source_id})", copy_id, problems)
+
+
+def _gone(source: Api, service: str, path: str, **options: str) -> None:
+    try:
+        source.call("DELETE", service, path, retry=True, params=options or None,
+                    microversion=source.microversion(service))  # fmt: skip
+    except RequestFailed as failed:
+        if failed.status != 404:
+            raise
+
+
+def _server(work: Work, source: Api, removal: Removal) -> None:
+    servers.delete_server(source, removal.source_id, work.pair.timeouts.server_stop_s)
+
+
+def _volume(work: Work, source: Api, removal: Removal) -> None:
+    volumes.delete_volume(source, removal.source_id, work.pair.timeouts.volume_s)
+
+
+def _networking(work: Work, source: Api, removal: Removal) -> None:
+    _gone(source, "network", f"/{NETWORK_PATHS[removal.kind]}/{removal.source_id}")
+
+
+def _router(work: Work, source: Api, removal: Removal) -> None:
+    path = f"/routers/{removal.source_id}"
+    interfaces = source.list("network", "/ports", "ports", params={"device_id": removal.source_id})
+    for port in interfaces:
+        if "router_interface" in port["device_owner"]:
+            body = {"port_id": port["id"]}
+            source.call("PUT", "network", f"{path}/remove_router_interface", json=body, retry=True)
+    _gone(source, "network", path)
+
+
+def _image(work: Work, source: Api, removal: Removal) -> None:
+    images.delete_image(source, removal.source_id)
+
+
+def _keypair(work: Work, source: Api, removal: Removal) -> None:
+    user_id, _, name = removal.source_id.partition(":")
+    _gone(source, "compute", f"/os-keypairs/{quote(name, safe='')}", user_id=user_id)
+
+
+def _quota(work: Work, source: Api, removal: Removal) -> None:
+    project_id, _, service = removal.source_id.partition(":")
+    if service == "network":
+        _gone(source, "network", f"/quotas/{project_id}")
+    else:
+        _gone(source, {"volume": "block-storage"}.get(service, service),
+              f"/os-quota-sets/{project_id}")  # fmt: skip
+
+
+def _user(work: Work, source: Api, removal: Removal) -> None:
+    _gone(source, "identity", f"/users/{removal.source_id}")
+
+
+def _project(work: Work, source: Api, removal: Removal) -> None:
+    """Delete a project, and its default security group, which would outlive it."""
+    found = source.list(
+        "network",
+        "/security-groups",
+        "security_groups",
+        params={"project_id": removal.source_id, "name": "default"},
+    )
+    _gone(source, "identity", f"/projects/{removal.source_id}")
+    for group in found:
+        _gone(source, "network", f"/security-groups/{group['id']}")
+
+
+DELETE: dict[str, Callable[[Work, Api, Removal], None]] = {
+    "servers": _server,
+    "volumes": _volume,
+    "floating_ips": _networking,
+    "ports": _networking,
+    "routers": _router,
+    "networks": _networking,
+    "security_groups": _networking,
+    "images": _image,
+    "keypairs": _keypair,
+    "quotas": _quota,
+    "users": _user,
+    "projects": _project,
+}
+"""What deletes one thing of each kind."""
+
+
+@task(task_run_name="take the marks off the copies", cache_policy=NO_CACHE)
+def clean_marks(work: Work, removed: Sequence[Removal]) -> list[str]:
+    """Take the source's ids off copies whose sources are gone; return which failed, and why."""
+    problems = []
+    with ExitStack() as stack:
+        target = work.open(stack, Role.TARGET)
+        for removal in removed:
+            try:
+                _unmark(target, removal)
+            except PumphouseError as error:
+                problems.append(f"{removal.kind} {removal.name}: {error}")
+    for problem in problems:
+        get_run_logger().warning(problem)
+    return problems
+
+
+def _unmark(target: Api, removal: Removal) -> None:
+    id_, tag = removal.target_id, quote(f"{SOURCE_ID}={removal.source_id}", safe="")
+    if removal.kind == "servers":
+        servers.remove_metadata(target, str(id_), [SOURCE_ID])
+    elif removal.kind == "volumes":
+        _gone(target, "block-storage", f"/volumes/{id_}/metadata/{SOURCE_ID}")
+    elif removal.kind == "images":
+        images.remove_property(target, str(id_), SOURCE_ID)
+    elif removal.kind == "projects":
+        _gone(target, "identity", f"/projects/{id_}/tags/{tag}")
+    elif removal.kind in NETWORK_PATHS:
+        _gone(target, "network", f"/{NETWORK_PATHS[removal.kind]}/{id_}/tags/{tag}")
+
+
+def own_ids(pair: Site) -> list[str]:
+    """Return the ids of the source's user and project that we work as."""
+    with Api(pair.source, "source") as api:
+        session = api.connection.session
+        return [id_ for id_ in (session.get_user_id(), session.get_project_id()) if id_]

@@ -1,0 +1,197 @@
+"""What of the source may be deleted: only what has a whole copy and that nothing else needs."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pumphouse.finalization import ORDER, Bounds, Removal, removals
+from pumphouse.models import SOURCE_ID
+from pumphouse.planning import plan
+from pumphouse.selection import Selection, chosen
+from tests.tenants import Rows, estate, source, target
+
+NOW = datetime(2026, 3, 10, tzinfo=UTC)
+DAY = 86400.0
+
+
+def copied(kind: str, row: dict[str, Any], **values: Any) -> dict[str, Any]:
+    """Return the copy of *row* with our mark: in metadata, as a property, or as a tag."""
+    made = {**row, "id": row["id"].upper(), **values}
+    if kind in ("servers", "volumes"):
+        made["metadata"] = {SOURCE_ID: row["id"]}
+    elif kind == "images":
+        made["properties"] = {SOURCE_ID: row["id"]}
+    else:
+        made["tags"] = [f"{SOURCE_ID}={row['id']}"]
+    return made
+
+
+def moved() -> tuple[Rows, Rows]:
+    """Return both clouds after project shop has moved whole, a week and more ago."""
+    here, there = source(), target()
+    here["snapshots"] = []
+    here["assignments"] = [a for a in here["assignments"] if a.get("user_id")]
+    for server in here["servers"]:
+        server["metadata"] = {
+            "pumphouse:migrated_to": server["id"].upper(),
+            "pumphouse:migrated_at": "2026-03-01T00:00:00+00:00",
+            "pumphouse:was": "ACTIVE",
+        }
+        server["status"] = "SHUTOFF"
+    mine = [s for s in here["servers"] if s["project_id"] == "p1"]
+    here["servers"] = mine
+    there["projects"].append(copied("projects", here["projects"][0]))
+    there["users"] = [{**here["users"][0], "id": "U1"}]
+    there["servers"] = [copied("servers", s, status="ACTIVE", project_id="P1") for s in mine]
+    there["volumes"] = [
+        copied(
+            "volumes", v, project_id="P1", created_at="2026-03-01T00:00:00+00:00",
+            attachments=[{**a, "server_id": a["server_id"].upper()} for a in v["attachments"]],
+        )
+        for v in here["volumes"]
+    ]  # fmt: skip
+    owned = [n for n in here["networks"] if n["project_id"] == "p1"]
+    there["networks"] += [copied("networks", n, project_id="P1") for n in owned]
+    there["subnets"].append(copied("subnets", here["subnets"][0], network_id="N1"))
+    there["ports"] = [
+        copied(
+            "ports", p, network_id="N1", project_id="P1", security_group_ids=["G1"],
+            device_id=p["device_id"].upper(),
+        )
+        for p in here["ports"]
+    ]  # fmt: skip
+    there["routers"] = [
+        copied("routers", r, project_id="P1", external_gateway=None) for r in here["routers"]
+    ]
+    there["security_groups"] = [
+        copied("security_groups", g, project_id="P1") for g in here["security_groups"]
+    ]
+    there["security_group_rules"] = [
+        {
+            **r,
+            "security_group_id": r["security_group_id"].upper(),
+            "remote_group_id": r["remote_group_id"].upper(),
+        }
+        for r in here["security_group_rules"]
+    ]
+    there["floating_ips"] = [
+        copied("floating_ips", f, project_id="P1") for f in here["floating_ips"]
+    ]
+    there["images"] = [copied("images", i, owner_id="P1") for i in here["images"]]
+    return here, there
+
+
+def judged(
+    here: Rows, there: Rows, *words: str, grace_s: float = 7 * DAY, **bounds: Any
+) -> dict[str, Removal]:
+    """Return what becomes of everything that *words* select, by key."""
+    clouds = estate(here), estate(there)
+    what = chosen(Selection(include=words or ("project:shop",)), clouds[0])
+    whole = frozenset(what.project_ids)
+    limits = Bounds(now=NOW, grace_s=grace_s, whole=whole, **bounds)
+    return {r.key: r for r in removals(plan(what, *clouds), *clouds, limits)}
+
+
+def test_a_project_that_moved_whole_goes_whole() -> None:
+    """Everything of it, in the order in which it can be deleted; what is the cloud's stays."""
+    found = judged(*moved())
+
+    stays = {key: r.reason for key, r in found.items() if not r.is_removed}
+    assert stays == {
+        "networks:nx": "The target had one of its own, which was taken: this one was not "
+        "migrated.",
+        "projects:p0": "The target had one of its own, which was taken: this one was not "
+        "migrated.",
+    }
+    kinds = [r.kind for r in found.values()]
+    assert kinds == sorted(kinds, key=ORDER.index)
+    assert {"servers", "volumes", "ports", "networks", "users", "projects"} <= set(kinds)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"migrated_at": "2026-03-09T00:00:00+00:00"}, "Its grace period ends at 2026-03-16"),
+        ({"migrated_at": ""}, "not known since when"),
+        ({"migrated_to": ""}, "It was not migrated, or never verified."),
+        ({"returning": "ACTIVE"}, "Its return to the source was cut short"),
+        ({"was": "SHUTOFF"}, "Its copy V1 is ACTIVE, and not SHUTOFF as it was."),
+    ],
+)
+def test_a_server_stays_unless_its_journal_allows_it(change: dict[str, str], said: str) -> None:
+    """Young, unverified, on its way back, or not as it was: nothing of its own goes either."""
+    here, there = moved()
+    server = next(s for s in here["servers"] if s["id"] == "v1")
+    for key, value in change.items():
+        server["metadata"][f"pumphouse:{key}"] = value
+    found = judged(here, there)
+
+    assert said in found["servers:v1"].reason
+    assert "server v1, which stays" in found["volumes:vol1"].reason
+    assert not found["networks:n1"].is_removed
+    assert not found["images:i1"].is_removed
+    assert "It still has" in found["projects:p1"].reason
+    assert not found["users:u1"].is_removed
+    assert not any(r.is_removed for r in found.values() if r.kind in ("keypairs", "quotas"))
+
+
+def test_a_server_whose_copy_lost_something_stays() -> None:
+    """Its copy gone, its disk elsewhere, its port deleted: the source is the last of it."""
+    for kind, said in (
+        ("servers", "Its copy V1 is gone"),
+        ("volumes", "volume vol1 is not at its copy"),
+        ("ports", "has no port fa:1"),
+    ):
+        here, there = moved()
+        first = {"servers": "V1", "volumes": "VOL1", "ports": "PO1"}[kind]
+        there[kind] = [row for row in there[kind] if row["id"] != first]
+        assert said in judged(here, there)["servers:v1"].reason
+
+
+def test_a_server_that_somebody_started_stays() -> None:
+    """It is in use at the source, whatever its journal says."""
+    here, there = moved()
+    here["servers"][0]["status"] = "ACTIVE"
+    found = judged(here, there)[f"servers:{here['servers'][0]['id']}"]
+    assert "somebody uses it" in found.reason
+
+
+def test_what_others_need_stays() -> None:
+    """A snapshot, a stranger's port, a role elsewhere, an image that is shared."""
+    here, there = moved()
+    here["snapshots"] = [{"id": "sn", "volume_id": "vol2", "project_id": "p1"}]
+    here["ports"].append(
+        {"id": "po9", "network_id": "n1", "project_id": "p2", "device_id": "x", "device_owner": ""}
+    )
+    here["assignments"].append({"role_id": "r1", "user_id": "u1", "project_id": "p2"})
+    here["images"][0]["visibility"] = there["images"][0]["visibility"] = "shared"
+    found = judged(here, there)
+
+    assert "1 snapshot(s)" in found["volumes:vol2"].reason
+    assert "Port po9 on it" in found["networks:n1"].reason
+    assert found["users:u1"].reason == "It has a role somewhere that stays."
+    assert "It is shared" in found["images:i1"].reason
+    assert "1 volumes, 1 networks, 1 snapshots, 1 images" in found["projects:p1"].reason
+
+
+def test_a_server_by_itself_takes_no_project_along() -> None:
+    """Projects and users go only when the project was chosen by name."""
+    found = judged(*moved(), "server:v1")
+    assert found["servers:v1"].is_removed
+    assert found["projects:p1"].reason == "It was not chosen as a whole (project:NAME)."
+
+
+def test_we_never_delete_ourselves() -> None:
+    """The user and the project that we work as stay, wherever they are chosen."""
+    found = judged(*moved(), protected=frozenset({"p1"}))
+    assert found["projects:p1"].reason == "It is the project that we work in."
+    assert not found["users:u1"].is_removed
+
+
+def test_what_failed_keeps_what_it_uses() -> None:
+    """A server that could not be deleted keeps its disks, its network and its project."""
+    found = judged(*moved(), kept=frozenset({"servers:v1"}))
+    assert found["servers:v1"].reason == "It could not be deleted."
+    stay = ("volumes:vol1", "networks:n1", "projects:p1", "security_groups:g1")
+    assert not any(found[key].is_removed for key in stay)
