@@ -14,6 +14,7 @@ from pumphouse.drift import drift
 from pumphouse.errors import ConfigError, MigrationIncomplete, PlanDrifted, Refused
 from pumphouse.estate import Estate
 from pumphouse.health import assigned
+from pumphouse.images import needed
 from pumphouse.kinds import named as named_kinds
 from pumphouse.ledger import Entry, Status, failures
 from pumphouse.models import Mover
@@ -187,7 +188,10 @@ def _carry_out(work: Work, intended: Plan, target: Estate) -> list[Entry]:
         for kind in BATCHES:
             book.batch(work, kind)
         detached = [item for item in intended.of("volumes") if not item.row["attachments"]]
-        book.each(work, copy_image, intended.of("images"))
+        for with_kernel in (False, True):
+            every = intended.of("images")
+            items = [item for item in every if bool(needed([item.row])) == with_kernel]
+            book.each(work, copy_image, items)
         for kind in ("ports", "floating_ips"):
             book.batch(work, kind)
         book.each(work, copy_volume, detached)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 
+from pumphouse.images import translated
 from pumphouse.models import Mover
 from pumphouse.tables import Row
 from pumphouse.tasks import images, servers, volumes
@@ -33,7 +34,7 @@ def _root(crossing: Crossing) -> None:
     image = servers.snapshot(
         crossing.source, crossing.id, crossing.timeouts.image_s, crossing.stop
     )
-    row = image | {
+    row = translated(image, crossing.ids) | {
         "name": f"{crossing.row['name']} disk",
         "visibility": "private",
         "is_protected": False,

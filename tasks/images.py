@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pumphouse import bodies
+from pumphouse import images as pure
 from pumphouse.errors import PumphouseError, RequestFailed
 from pumphouse.models import SOURCE_ID
 from pumphouse.rows_storage import image as image_row
@@ -22,11 +23,12 @@ def read_image(api: Api, image_id: str) -> Row:
     return image_row(api.get("image", f"/images/{image_id}"), {})
 
 
-def find_copies(target: Api, source_id: str) -> list[Row]:
-    """Return the target's images that carry *source_id*."""
-    found = target.list(
-        "image", "/images", "images", params={SOURCE_ID: source_id, "visibility": "all"}
-    )
+def find_copies(target: Api, source_id: str, hidden: bool = False) -> list[Row]:
+    """Return the target's images that carry *source_id*; *hidden*: those too, on their list."""
+    found = []
+    for asked in ({}, {"os_hidden": "true"}) if hidden else ({},):
+        params = {SOURCE_ID: source_id, "visibility": "all", **asked}
+        found += target.list("image", "/images", "images", params=params)
     return [image_row(raw, {}) for raw in found]
 
 
@@ -83,6 +85,8 @@ def copy_image(
     """
     Make *image* exist at the target; return its id there and ``algorithm:value`` of its bytes.
 
+    image: As `pumphouse.images.translated` gives it, or a temporary one without members.
+
     A copy that an earlier run finished is found by its source id; one that it did not finish
     is deleted and made anew. A transfer that breaks is repeated whole.
 
@@ -92,10 +96,12 @@ def copy_image(
         CopyFailed: It did not arrive whole; nothing of it is left.
     """
     name = f"{image['name']} ({image['id']})"
-    mark = mark or image["id"]
-    for copy in find_copies(target, mark):
-        if copy["status"] == "active":
-            return copy["id"], _verified(image, copy, None, None)
+    is_temporary, mark = bool(mark), mark or image["id"]
+    for copy in find_copies(target, mark, not is_temporary):
+        if copy["status"] in pure.READABLE:
+            checksum = _verified(image, copy, None, None)
+            _finish(target, image, copy)
+            return copy["id"], checksum
         delete_image(target, copy["id"])
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -119,19 +125,53 @@ def _attempt(
     """Create, fill and verify one copy; delete it when anything goes wrong."""
     body = bodies.image(image, owner_id) | {SOURCE_ID: mark}
     # Protection would also keep us from deleting a copy that broke.
-    protected = body.pop("protected")
+    body["protected"] = False
+    if pure.is_finished_later(image):
+        body[pure.UNFINISHED] = "yes"
     made = target.call("POST", "image", "/images", json=body).json()
     try:
         algorithm = _algorithm(image)
         value = stream(source, target, image, made["id"], progress, stop, algorithm)
         copy = _active(target, made["id"])
         checksum = _verified(image, copy, algorithm, value)
-        if protected:
-            _patch(target, made["id"], [{"op": "replace", "path": "/protected", "value": True}])
+        _finish(target, image, copy)
     except (PumphouseError, Broken):
         delete_image(target, made["id"])
         raise
     return made["id"], checksum
+
+
+def _finish(target: Api, image: Row, copy: Row) -> None:
+    """
+    Give a copy with all its bytes its members, its state and its protection.
+
+    The last call also takes the property away that says that any of this is missing; without
+    it only members are added: what else differs, a tenant has changed since.
+    """
+    # Only a shared image has members; its tenant may have made it another since.
+    if image.get("grants") and copy["visibility"] == "shared":
+        _share(target, copy["id"], image["grants"])
+    if pure.UNFINISHED not in (copy["properties"] or {}):
+        return
+    if image["status"] == "deactivated":
+        path = f"/images/{copy['id']}/actions/deactivate"
+        target.call("POST", "image", path, retry=True)
+    operations: list[dict[str, object]] = [{"op": "remove", "path": f"/{pure.UNFINISHED}"}]
+    if image["is_protected"]:
+        operations.append({"op": "replace", "path": "/protected", "value": True})
+    _patch(target, copy["id"], operations)
+
+
+def _share(target: Api, image_id: str, grants: Mapping[str, str]) -> None:
+    """Add the members that a copy lacks, with what they decided at the source."""
+    path = f"/images/{image_id}/members"
+    there = {raw["member_id"]: raw["status"] for raw in target.list("image", path, "members")}
+    for project_id, status in grants.items():
+        if project_id not in there:
+            target.call("POST", "image", path, json={"member": project_id})
+        if status != "pending" and there.get(project_id, "pending") == "pending":
+            decided = {"status": status}
+            target.call("PUT", "image", f"{path}/{project_id}", json=decided, retry=True)
 
 
 def _active(target: Api, image_id: str) -> Row:

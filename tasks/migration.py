@@ -17,6 +17,7 @@ from pumphouse.blocks.site import Site
 from pumphouse.bodies import Ids
 from pumphouse.estate import Estate
 from pumphouse.health import Check
+from pumphouse.images import translated
 from pumphouse.ledger import Entry, Status, entry
 from pumphouse.limits import copies_limit, cutovers_limit
 from pumphouse.models import Mover, Role
@@ -166,7 +167,7 @@ def copy_image(work: Work, item: Item, ids: Ids) -> Entry:
         target_id, checksum = images.copy_image(
             source,
             target,
-            item.row,
+            translated(item.row, ids),
             ids["projects"].get(item.row["owner_id"]),
             lambda done, size: show("bytes", done, size),
             work.stop,

@@ -35,10 +35,22 @@ class Glance:
         cloud.route("GET", "image", "/images/{id}", self._show)
         cloud.route("DELETE", "image", "/images/{id}", self._delete)
         cloud.route("PUT", "image", "/images/{id}/file", self._upload)
+        cloud.route("PATCH", "image", "/images/{id}", self._change)
+        cloud.route("POST", "image", "/images/{id}/actions/deactivate", self._deactivate)
+        cloud.route("GET", "image", "/images/{id}/members", self._members)
+        cloud.route("POST", "image", "/images/{id}/members", self._share)
+        cloud.route("PUT", "image", "/images/{id}/members/{member}", self._decide)
+        self.members: dict[str, dict[str, str]] = {}
 
     def _list(self, request: Request) -> dict[str, Any]:
         wanted = request.query.get("pumphouse:source_id")
-        found = [i for i in self.images.values() if i.get("pumphouse:source_id") == wanted]
+        hidden = request.query.get("os_hidden") == "true"
+        found = [
+            image
+            for image in self.images.values()
+            if image.get("pumphouse:source_id") == wanted
+            and image.get("os_hidden", False) == hidden
+        ]
         return {"images": found}
 
     def _create(self, request: Request) -> Answer:
@@ -53,6 +65,32 @@ class Glance:
     def _delete(self, request: Request) -> Answer:
         self.images.pop(request.parts["id"], None)
         return Answer(204)
+
+    def _change(self, request: Request) -> dict[str, Any]:
+        image = self.images[request.parts["id"]]
+        for operation in request.json():
+            name = operation["path"].removeprefix("/")
+            if operation["op"] == "remove":
+                del image[name]
+            else:
+                image[name] = operation["value"]
+        return image
+
+    def _deactivate(self, request: Request) -> Answer:
+        self.images[request.parts["id"]]["status"] = "deactivated"
+        return Answer(204)
+
+    def _members(self, request: Request) -> dict[str, Any]:
+        found = self.members.get(request.parts["id"], {})
+        return {"members": [{"member_id": id_, "status": s} for id_, s in found.items()]}
+
+    def _share(self, request: Request) -> dict[str, Any]:
+        self.members.setdefault(request.parts["id"], {})[request.json()["member"]] = "pending"
+        return {}
+
+    def _decide(self, request: Request) -> dict[str, Any]:
+        self.members[request.parts["id"]][request.parts["member"]] = request.json()["status"]
+        return {}
 
     def _upload(self, request: Request) -> Answer:
         filled = record(request.parts["id"], request.body)

@@ -13,6 +13,7 @@ from pumphouse.blocks.cloud import OpenStackCloud
 from pumphouse.blocks.site import Site
 from pumphouse.bodies import Ids
 from pumphouse.estate import Estate
+from pumphouse.images import translated
 from pumphouse.ledger import failures
 from pumphouse.models import Mover, Role
 from pumphouse.plan import DONE, Item, Plan
@@ -93,7 +94,9 @@ def prepare(
     for item in intended.of("images"):
         if item.action not in DONE:
             owner_id = ids["projects"].get(item.row["owner_id"])
-            ids["images"][item.source_id] = copy_image(source, target, item.row, owner_id)[0]
+            ids["images"][item.source_id] = copy_image(
+                source, target, translated(item.row, ids), owner_id
+            )[0]
     (item,) = intended.of("servers")
     return Prepared(pair, source, target, intended, item, ids)
 

@@ -48,8 +48,7 @@ def test_everything_that_blocks_is_said_together() -> None:
         "attachments": [{"server_id": "v1"}, {"server_id": "v2"}],
     }
     bad["ports"][0] |= {"trunk_details": {"x": 1}, "vnic_type": "direct"}
-    kernel = {**IMAGE, "properties": {"kernel_id": "k"}}
-    assert len(checks.blockers(bad, Mover.IMAGE, kernel)) == 7
+    assert len(checks.blockers(bad, Mover.IMAGE, IMAGE)) == 6
 
 
 def test_a_rebuild_needs_its_image() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from pumphouse.errors import CopyFailed, Interrupted
+from pumphouse.images import UNFINISHED
 from pumphouse.models import SOURCE_ID
 from pumphouse.tasks.images import copy_image
-from tests.fakeglance import BYTES, Pair, pair
+from tests.fakeglance import BYTES, Pair, pair, record
 
 FILE = "/images/{id}/file"
 
@@ -148,3 +149,59 @@ def test_a_stop_signal_ends_a_copy() -> None:
         with pytest.raises(Interrupted):
             copied(clouds, stop=stop)
         assert clouds.target_glance.images == {}
+
+
+def finished(clouds: Pair) -> tuple[str, dict[str, Any]]:
+    """Copy the image as one that is protected, deactivated and shared; return the copy."""
+    row = {
+        **clouds.image,
+        "visibility": "shared",
+        "is_protected": True,
+        "status": "deactivated",
+        "grants": {"P2": "accepted", "P3": "pending"},
+    }
+    copy_id, _ = copy_image(clouds.source, clouds.target, row, "P1")
+    return copy_id, clouds.target_glance.images[copy_id]
+
+
+def test_members_state_and_protection_come_after_the_bytes() -> None:
+    """The copy has them all, and no longer says that it is unfinished; a second run only reads."""
+    with pair() as clouds:
+        copy_id, copy = finished(clouds)
+        assert (copy["status"], copy["protected"], UNFINISHED in copy) == (
+            "deactivated", True, False,
+        )  # fmt: skip
+        assert clouds.target_glance.members[copy_id] == {"P2": "accepted", "P3": "pending"}
+        before = len(clouds.target_cloud.sent())
+        assert finished(clouds)[0] == copy_id
+        assert {r.method for r in clouds.target_cloud.sent()[before:]} == {"GET"}
+
+
+def test_a_copy_that_was_not_finished_is_finished() -> None:
+    """Killed after the bytes: the next run does not send them again, and does the rest."""
+    with pair() as clouds:
+        left = record("t9", visibility="shared") | {SOURCE_ID: "i1", UNFINISHED: "yes"}
+        clouds.target_glance.images = {"t9": left}
+        copy_id, copy = finished(clouds)
+        assert (copy_id, copy["protected"], UNFINISHED in copy) == ("t9", True, False)
+        assert clouds.target_cloud.sent("PUT", "image", FILE) == []
+
+
+def test_what_a_tenant_changed_later_stays() -> None:
+    """A copy that was finished once is not protected or deactivated again."""
+    with pair() as clouds:
+        copy_id, copy = finished(clouds)
+        copy |= {"status": "active", "protected": False}
+        clouds.target_glance.members[copy_id]["P2"] = "rejected"
+        finished(clouds)
+        assert (copy["status"], copy["protected"]) == ("active", False)
+        assert clouds.target_glance.members[copy_id]["P2"] == "rejected"
+
+
+def test_a_hidden_copy_is_found() -> None:
+    """Glance lists hidden images only when asked for them."""
+    with pair() as clouds:
+        clouds.source_glance.images["i1"]["os_hidden"] = True
+        first = copied(clouds)
+        assert copied(clouds) == first
+        assert len(clouds.target_glance.images) == 1

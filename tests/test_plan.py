@@ -266,6 +266,7 @@ def test_more_losses() -> None:
     src["subnets"][0]["subnet_pool_id"] = "sp"
     src["networks"][0]["qos_policy_id"] = "q"
     src["volume_types"][0]["qos_specs_id"] = "q"
+    src["images"][0]["visibility"] = "shared"
     src["images"][0]["members"] = [{"member_id": "p2", "status": "accepted"}]
     made = planned(src)
     for kind, id_ in (("subnets", "s1"), ("networks", "n1"), ("volume_types", "vt1")):

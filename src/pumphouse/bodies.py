@@ -6,6 +6,7 @@ from typing import Any
 
 from pumphouse.checks import own_free
 from pumphouse.fingerprints import OWN
+from pumphouse.images import SIGNATURE
 from pumphouse.models import SOURCE_ID
 from pumphouse.tables import Row
 
@@ -14,12 +15,12 @@ Ids = Mapping[str, Mapping[str, str]]
 
 NOT_CARRIED = frozenset(
     {
-        "base_image_ref", "boot_roles", "direct_url", "image_location", "image_state",
-        "image_type", "instance_uuid", "locations", "owner_project_name", "owner_user_name",
-        "owner_id", "signature_verified", "stores", "user_id",
+        "base_image_ref", "direct_url", "instance_uuid", "locations", "owner_id",
+        "owner_project_name", "owner_user_name", "signature_verified", "stores", "user_id",
+        *SIGNATURE,
     }
 )  # fmt: skip
-"""Image properties that Nova, Cinder or Glance write about where an image came from."""
+"""Image properties that name other things of the source, or its certificates."""
 
 
 def tag(source_id: str) -> str:
@@ -85,7 +86,7 @@ def image(row: Row, owner_id: str | None) -> dict[str, Any]:
     properties = {
         k: v
         for k, v in (row["properties"] or {}).items()
-        if k not in NOT_CARRIED and not k.startswith(("os_glance", "owner_specified."))
+        if k not in NOT_CARRIED and not k.startswith(("os_glance", OWN))
     }
     return {
         **properties,

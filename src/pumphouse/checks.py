@@ -79,9 +79,6 @@ def blockers(server: Row, mover: Mover, image: Row | None) -> list[str]:
             found.append(f"Its port {port['id']} is {port['vnic_type']}; use a normal port.")
     if mover is Mover.REBUILD and (image is None or image["status"] != "active"):
         found.append("Its base image is gone, so it cannot be rebuilt; use the image mover.")
-    properties = (image or {}).get("properties") or {}
-    if properties.get("kernel_id") or properties.get("ramdisk_id"):
-        found.append("Its image has a kernel of its own; boot from a whole disk image instead.")
     return found
 
 

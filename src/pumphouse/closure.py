@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from pumphouse import memberships
+from pumphouse import images, memberships
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
@@ -68,7 +68,9 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     found["ports"] = _by_id(ports + alone("ports"))
     found["servers"] = [_server(estate, row) for row in servers]
     found["flavors"] = _flavors(estate, servers, homes, _every(estate, "flavors", what))
-    found["images"] = kept("images", _images(estate, servers, whole) + alone("images"))
+    found["images"] = _with_kernels(
+        estate, servers, kept("images", _images(estate, servers, whole) + alone("images"))
+    )
     types = {row["volume_type"] for row in found["volumes"]}
     used = [
         r for name in sorted(types - {None}) for r in estate.where("volume_types", "name", name)
@@ -171,10 +173,13 @@ def embedded(server: Row) -> Row:
 
 def _images(estate: Estate, servers: list[Row], whole: set[str]) -> list[Row]:
     used = _pick(estate, "images", [row["image_id"] for row in servers])
-    owned = [
-        r for r in estate.rows("images") if r["owner_id"] in whole and r["status"] == "active"
-    ]
-    return _by_id(used + owned)
+    owned = [row for row in estate.rows("images") if row["owner_id"] in whole]
+    return [row for row in _by_id(used + owned) if row["status"] in images.READABLE]
+
+
+def _with_kernels(estate: Estate, servers: list[Row], rows: list[Row]) -> list[Row]:
+    """Return the images *rows* after the kernels and ramdisks that they and servers name."""
+    return _by_id(_pick(estate, "images", images.needed(rows + servers)) + rows)
 
 
 def _by_id(rows: Iterable[Row]) -> list[Row]:

@@ -12,6 +12,8 @@ from typing import Any
 
 from pumphouse import memberships
 from pumphouse.estate import Estate
+from pumphouse.images import UNFINISHED
+from pumphouse.images import parts as image_parts
 from pumphouse.models import SOURCE_ID, Action
 from pumphouse.tables import Row
 
@@ -65,7 +67,9 @@ def mark(row: Row) -> str | None:
 
 
 def is_unfinished(row: Row) -> bool:
-    """Tell whether a copy still has the mark in its description: its making was cut short."""
+    """Tell whether a copy still says of itself that its making was cut short."""
+    if UNFINISHED in (row.get("properties") or {}):
+        return True
     return (row.get("description") or "").startswith(f"{SOURCE_ID}=")
 
 
@@ -207,7 +211,7 @@ RULES: dict[str, Rule] = {
         lambda row, estate: (estate.label("users", row["user_id"]), row["name"]),
         _fields("fingerprint", "type"),
     ),
-    "images": Rule(_image_key, _image),
+    "images": Rule(_image_key, _image, image_parts),
     "networks": Rule(_in_project, _network),
     "subnets": Rule(
         _subnet_key, _fields("gateway_ip", "is_dhcp_enabled", "ipv6_address_mode", "ipv6_ra_mode")
@@ -295,7 +299,8 @@ def _adoptable(
             f"The target's differs ({'; '.join(differing)}); rename one or make them equal.",
         )
     missing = rule.parts(row, source) - rule.parts(found, target)
-    if not missing:
+    # An image of theirs is shared with whom they like.
+    if not missing or kind == "images":
         return Match(Action.ADOPT, id_, "An equal one exists.")
     if kind == "flavors" or (kind == "security_groups" and row["name"] == "default"):
         return Match(

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pumphouse import checks, memberships
+from pumphouse import checks, images, memberships
 from pumphouse.closure import KINDS, Rows
 from pumphouse.comparison import RULES, Match, differences, mark, match
 from pumphouse.estate import Estate
@@ -63,6 +63,10 @@ def drafts(
     """
     source = made.estate
     found = []
+    shared = [
+        {**i, "shared_with": _members_there(i, rows, source, target)} for i in rows["images"]
+    ]
+    rows = {**rows, "images": shared}
     for kind in KINDS:
         for row in rows[kind]:
             draft = Draft(kind, row, _name(kind, row, source), _project(row, source), _NOTHING)
@@ -98,6 +102,8 @@ def _judge(draft: Draft, made: Translation, target: Estate) -> None:
             _take(draft, applied.target_id, made.estate, target)
             return
     draft.match = match(kind, row, made.estate, target)
+    if kind == "images" and draft.is_moved:
+        draft.problems += images.problems(row, made.estate)
     is_new = draft.match.action is Action.CREATE
     if is_new and not applied and _is_required(kind, made):
         rule = f"mappings.{kind}.unnamed: require"
@@ -126,6 +132,15 @@ def _take(draft: Draft, target_id: str, source: Estate, target: Estate) -> None:
     else:
         draft.match = Match(Action.ADOPT, target_id, "The target's is taken, as it is.")
     draft.losses = [f"What the target's has instead: {'; '.join(differing)}."] if differing else []
+
+
+def _members_there(image: Row, rows: Rows, source: Estate, target: Estate) -> dict[str, str]:
+    """Return the members that will be at the target: those that move, those that are there."""
+    there = {row["id"]: "" for row in rows["projects"]}
+    for entry in image["members"] or ():
+        if found := project_there(entry["member_id"], source, target):
+            there[entry["member_id"]] = found["id"]
+    return images.shared_with(image, there)
 
 
 def _judge_server(draft: Draft, source: Estate, target: Estate, asked: Mover) -> None:
@@ -158,6 +173,7 @@ def _judge_server(draft: Draft, source: Estate, target: Estate, asked: Mover) ->
     draft.losses = checks.losses(row, mover)
     if draft.is_moved:
         draft.problems += checks.blockers(row, mover, source.get("images", row["image_id"]))
+        draft.problems += images.lacking(row, source)
     root = (row["disk_gib"] or 0) if row["image_id"] and mover is not Mover.REBUILD else 0
     draft.disk_bytes = GIB * (root + sum(v["size_gib"] or 0 for v in row["attached"]))
 

@@ -19,6 +19,8 @@ VOLATILE = frozenset(
 """Columns that change by themselves, or by our own cut-over."""
 
 OF_KIND = {
+    # Ids of the target, which come with the migration itself.
+    "images": frozenset({"shared_with"}),
     # A cut-over puts ports down and takes floating IPs off.
     "ports": frozenset({"is_admin_state_up", "binding_profile"}),
     "floating_ips": frozenset({"port_id", "router_id", "fixed_ip_address"}),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from pumphouse import images
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
@@ -31,11 +32,6 @@ def _user(row: Row, source: Estate) -> Losses:
     names = [r["name"] for r in source.where("application_credentials", "user_id", row["id"])]
     if names:
         yield f"Its application credentials ({', '.join(sorted(names))}): secrets do not travel."
-
-
-def _image(row: Row, source: Estate) -> Losses:
-    if row["members"]:
-        yield "The projects that it is shared with."
 
 
 def _network(row: Row, source: Estate) -> Losses:
@@ -97,7 +93,7 @@ def _volume(row: Row, source: Estate) -> Losses:
 
 SAID: dict[str, Callable[[Row, Estate], Losses]] = {
     "users": _user,
-    "images": _image,
+    "images": images.losses,
     "networks": _network,
     "subnets": _subnet,
     "routers": _router,

@@ -11,6 +11,7 @@ from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
+from pumphouse import images
 from pumphouse.addresses import addresses
 from pumphouse.allowances import quotas
 from pumphouse.capacity import servers
@@ -176,9 +177,13 @@ def _referred(draft: Draft, source: Estate) -> Iterable[str]:
         keys += [f"volumes:{v['id']}" for v in row["attached"]]
         keys += [f"ports:{p['id']}" for p in row["ports"]]
         keys += [f"images:{row['image_id']}"] if draft.mover is Mover.REBUILD else []
+        keys += [f"images:{id_}" for id_ in images.needed([row])]
         keys += [f"flavors:{f['id']}" for f in source.where("flavors", "name", row["flavor_name"])]
         keys.append(f"flavors:embedded:{row['flavor_name']}")
         keys.append(f"keypairs:{row['user_id']}:{row['key_name']}")
+    if draft.kind == "images":
+        keys += [f"images:{id_}" for id_ in images.needed([row])]
+        keys += [f"projects:{id_}" for id_ in row["shared_with"]]
     if draft.kind == "ports":
         keys += [f"security_groups:{id_}" for id_ in row["security_group_ids"] or []]
         keys += [f"subnets:{fixed['subnet_id']}" for fixed in row["fixed_ips"] or []]

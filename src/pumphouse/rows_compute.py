@@ -27,6 +27,8 @@ _SERVER = {
     "hostname": "OS-EXT-SRV-ATTR:hostname",
     "user_data": "OS-EXT-SRV-ATTR:user_data",
     "root_device": "OS-EXT-SRV-ATTR:root_device_name",
+    "kernel_id": "OS-EXT-SRV-ATTR:kernel_id",
+    "ramdisk_id": "OS-EXT-SRV-ATTR:ramdisk_id",
     "created_at": "created",
     "launched_at": "OS-SRV-USG:launched_at",
 }

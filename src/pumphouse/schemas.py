@@ -376,6 +376,8 @@ SCHEMAS: dict[str, Schema] = {
             has_config_drive:bool
             user_data base64
             root_device
+            kernel_id of the image that its kernel is from; mostly empty
+            ramdisk_id
             addresses:json as Nova gives them
             volumes:json list of {id, delete_on_termination} in attachment order
             security_groups:json names
