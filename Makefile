@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
+# Where pip puts uv for one user.
+export PATH := $(PATH):$(HOME)/.local/bin
 PY := $(VENV)/bin/python
 comma := ,
 empty :=
@@ -14,7 +16,7 @@ help:  ## this list
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@command -v uv >/dev/null || $(BOOTSTRAP_PY) -m pip install --quiet --user uv 2>/dev/null || $(BOOTSTRAP_PY) -m pip install --quiet --break-system-packages --user uv
-	@PATH="$$PATH:$$HOME/.local/bin"; uv venv --quiet --allow-existing --python $(BOOTSTRAP_PY) $(VENV) \
+	@uv venv --quiet --allow-existing --python $(BOOTSTRAP_PY) $(VENV) \
 	  && uv pip sync --quiet --python $(PY) requirements.lock \
 	  && uv pip install --quiet --python $(PY) --no-deps --editable .
 	@touch $@
