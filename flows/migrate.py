@@ -17,6 +17,7 @@ from pumphouse.health import assigned
 from pumphouse.images import needed
 from pumphouse.kinds import named as named_kinds
 from pumphouse.ledger import Entry, Status, failures
+from pumphouse.live import todo_text
 from pumphouse.models import Mover
 from pumphouse.plan import DONE, Plan
 from pumphouse.selection import Selection, written
@@ -182,6 +183,7 @@ def _slots(pair: Site, site: str) -> Slots:
 def _carry_out(work: Work, intended: Plan, target: Estate) -> list[Entry]:
     """Do every item of the plan, stage by stage; return the ledger's entries."""
     book = Book(intended)
+    get_run_logger().info(todo_text(i.kind for i in intended.items if i.action not in DONE))
     try:
         if any(item.action not in DONE for item in intended.items):
             clean_up(work.pair, {p["id"]: p["tags"] or [] for p in target.rows("projects")})

@@ -20,6 +20,7 @@ from pumphouse.health import Check
 from pumphouse.images import translated
 from pumphouse.ledger import Entry, Status, entry
 from pumphouse.limits import copies_limit, cutovers_limit
+from pumphouse.live import step_text
 from pumphouse.models import Mover, Role
 from pumphouse.plan import Item
 from pumphouse.tasks import flavors, identity, images, keypairs, networks, ports, quotas, volumes
@@ -221,6 +222,7 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
         CutOverFailed: It runs at the source as before, or the message says what does not.
     """
     show, clock, logger = Progress(f"server {item.name}"), Clock(), get_run_logger()
+    is_up = item.row["status"] == "ACTIVE"
     with ExitStack() as stack:
         stack.enter_context(work.slots.cutover())
         if item.mover is not Mover.REBUILD or item.row["attached"]:
@@ -239,7 +241,7 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
             log=logger.info,
             told=show,
             stop=work.stop,
-            on_step=lambda name: logger.info("%s: %s", item.label, name),
+            on_step=lambda name: logger.info(step_text(item.label, name, is_up)),
             checks=work.checks.get(item.source_id, ()),
             moves_unhealthy=work.moves_unhealthy,
         )

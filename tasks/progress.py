@@ -2,13 +2,15 @@
 
 import threading
 import time
+from typing import Any
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 
+from pumphouse.live import bytes_text
+
 LOG_EVERY_S = 10.0
-MIB = 1 << 20
 
 
 class Progress:
@@ -30,7 +32,7 @@ class Progress:
         with self._lock:
             try:
                 self._log(what, done, size, share)
-                self._show(what, share)
+                self._show(what, share, f"Bytes of {bytes_text(self.name, what, done, size)}")
             except MissingContextError:
                 return
             except Exception as error:  # noqa: BLE001 - a silent Prefect server stops no copy
@@ -41,13 +43,12 @@ class Progress:
         if share < 100 and now - self._logged.get(what, -LOG_EVERY_S) < LOG_EVERY_S:
             return
         self._logged[what] = now
-        text = "%s, %s: %d of %d MiB (%.0f %%)"
-        get_run_logger().info(text, self.name, what, done // MIB, size // MIB, share)
+        text = bytes_text(self.name, what, done, size)
+        get_run_logger().info("%s (%.0f %%)", text, share)
 
-    def _show(self, what: str, share: float) -> None:
-        if what in self._artifacts:
-            update_progress_artifact(self._artifacts[what], share)  # type: ignore[arg-type]
-            return
-        self._artifacts[what] = create_progress_artifact(
-            share, description=f"Bytes of {self.name}, {what}"
-        )
+    def _show(self, what: str, share: float, text: str) -> None:
+        known: Any = self._artifacts.get(what)
+        if known:
+            update_progress_artifact(known, share, text)
+        else:
+            self._artifacts[what] = create_progress_artifact(share, description=text)

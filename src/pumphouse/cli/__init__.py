@@ -5,17 +5,18 @@ Nothing heavy is imported here or at the top of a command's module: ``pumphouse 
 answers at once, and Prefect's settings are decided before Prefect is imported.
 """
 
-import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.main
 
 from pumphouse import __version__
 from pumphouse.cli import (
     configuration,
     deploying,
     finalizing,
+    granular,
     hosts,
     inventory,
     maintenance,
@@ -24,11 +25,12 @@ from pumphouse.cli import (
     rollbacks,
     runs,
     upgrades,
+    watch,
 )
-from pumphouse.cli.console import err, out, print_error
+from pumphouse.cli.console import begin, errors, is_verbose, out, print_error
+from pumphouse.cli.groups import add_common_options
+from pumphouse.cli.running import VerboseOption
 from pumphouse.errors import PumphouseError
-
-VERBOSE = "PUMPHOUSE_VERBOSE"
 
 app = typer.Typer(
     name="pumphouse",
@@ -42,7 +44,7 @@ app = typer.Typer(
 app.add_typer(configuration.app, name="config")
 app.command("discover")(runs.discover)
 app.add_typer(plans.app, name="plan")
-app.command("migrate")(runs.migrate)
+app.add_typer(granular.app, name="migrate")
 app.command("rollback")(rollbacks.rollback)
 app.command("finalize")(finalizing.finalize)
 app.command("evacuate")(maintenance.evacuate)
@@ -52,6 +54,7 @@ app.command("upgrade-host")(upgrades.upgrade_host)
 app.command("reassign", help="The same as upgrade-host.")(upgrades.upgrade_host)
 app.command("release-host")(releases.release_host)
 app.command("approve")(upgrades.approve)
+app.command("watch")(watch.watch)
 app.add_typer(inventory.app, name="inventory")
 app.command("deploy")(deploying.deploy)
 
@@ -67,13 +70,9 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show tracebacks and Prefect's own messages.")
-    ] = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Turn an old OpenStack cloud into a new one: its workloads, and its hosts."""
-    if verbose:
-        os.environ[VERBOSE] = "1"
 
 
 def main() -> None:
@@ -82,13 +81,18 @@ def main() -> None:
 
     0 done, 1 failed, 2 wrong input, 3 refused; an interrupt is 130, as shells have it.
     """
+    begin()
     try:
-        app()
+        command()()
     except PumphouseError as error:
-        if os.environ.get(VERBOSE):
-            err.print_exception()
+        if is_verbose():
+            errors.print_exception()
         print_error(error)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("Interrupted.")
-        sys.exit(130)
+
+
+def command() -> Any:
+    """Return the whole command line, as click has it."""
+    made = typer.main.get_command(app)
+    add_common_options(made)
+    return made

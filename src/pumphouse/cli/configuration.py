@@ -3,13 +3,14 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from pumphouse.cli import engine
-from pumphouse.cli.console import err, escape, out, print_json, table
+from pumphouse.cli.console import err, escape, out, print_json, table, trouble
 from pumphouse.cli.files import ConfigOption, find, load
+from pumphouse.cli.running import JsonOption
 from pumphouse.errors import PumphouseError
 from pumphouse.models import Role
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Check, show and register config.yaml.", no_args_is_help=True, rich_markup_mode=None
 )
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
 @app.command()
@@ -121,7 +120,7 @@ def _problems(services: "list[Service]", rights: "list[Right]") -> list[str]:
 def _print_report(report: dict[str, Any]) -> None:
     cloud = str(report["cloud"]).capitalize()
     if "identity" not in report:
-        out.print(f"[bold]{cloud}[/] [red]✗[/] {escape(report['problems'][0])}\n")
+        trouble(f"[bold]{cloud}[/] [red]✗[/] {escape(report['problems'][0])}\n")
         return
     me = report["identity"]
     out.print(
@@ -137,10 +136,9 @@ def _print_report(report: dict[str, Any]) -> None:
     if not refused:
         out.print(f"[green]✓[/] all {len(report['rights'])} rights are there.\n")
         return
-    rights = table("", "May not read", "Tried", "Answer")
     for right in refused:
-        rights.add_row(right["what"], right["call"], f"[red]{escape(right['refused'])}[/]")
-    out.print(rights)
+        answer = f"{right['call']} [red]{escape(right['refused'])}[/]"
+        trouble(f"  [red]✗[/] may not read {right['what']}: {answer}")
     out.print(
         f"Give {escape(me['user'])} the role [bold]admin[/] in its project, or use another user.\n"
     )

@@ -1,7 +1,9 @@
-"""What the terminal shows: one console for results, one for everything else."""
+"""What the terminal shows: results, what happens meanwhile, and errors, each by its console."""
 
 import json
 import logging
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -13,17 +15,34 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+VERBOSE = "PUMPHOUSE_VERBOSE"
+"""The variable that is set while a command shall tell all."""
+
+
 class _Lazy:
     """A console that is made when it is first used: Rich's import is half of the help's time."""
 
     def __init__(self, stderr: bool) -> None:
         self._stderr = stderr
+        self._silent = False
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing is printed."""
+        return self._silent
+
+    def be_silent(self, silent: bool) -> None:
+        """Print nothing from now on, or again."""
+        self._silent = silent
+        if "_console" in self.__dict__:
+            self.__dict__["_console"].quiet = silent
 
     def __getattr__(self, name: str) -> Any:
         if "_console" not in self.__dict__:
             from rich.console import Console
 
-            self.__dict__["_console"] = Console(stderr=self._stderr, highlight=False)
+            made = Console(stderr=self._stderr, highlight=False, quiet=self._silent)
+            self.__dict__["_console"] = made
         return getattr(self.__dict__["_console"], name)
 
     def __enter__(self) -> Any:
@@ -33,11 +52,63 @@ class _Lazy:
         self.__getattr__("__exit__")(*raised)
 
 
-out = cast("Console", _Lazy(stderr=False))
-"""Results: what a pipe gets."""
+_results, _progress = _Lazy(stderr=False), _Lazy(stderr=True)
 
-err = cast("Console", _Lazy(stderr=True))
-"""Progress, warnings and errors."""
+out = cast("Console", _results)
+"""Results: what a pipe gets. Silent with --quiet, and with --json, which has its own way."""
+
+err = cast("Console", _progress)
+"""What happens meanwhile, and warnings. Silent with --quiet."""
+
+errors = cast("Console", _Lazy(stderr=True))
+"""Errors. Never silent."""
+
+
+class _Json:
+    """Whether this command's result is JSON, and whether it was printed."""
+
+    is_wanted = False
+    is_printed = False
+
+
+def begin() -> None:
+    """Be as talkative as a command is without options."""
+    _Json.is_wanted = _Json.is_printed = False
+    _results.be_silent(False)
+    _progress.be_silent(False)
+
+
+def be_quiet(asked: bool) -> bool:
+    """Print errors only from now on, if *asked*; return *asked*, as callbacks of options do."""
+    if asked:
+        _results.be_silent(True)
+        _progress.be_silent(True)
+    return asked
+
+
+def be_json(asked: bool) -> bool:
+    """Print one JSON document and nothing else, if *asked*; return *asked*."""
+    if asked:
+        _Json.is_wanted = True
+        _results.be_silent(True)
+    return asked
+
+
+def be_verbose(asked: bool) -> bool:
+    """Tell all from now on, if *asked*; return *asked*."""
+    if asked:
+        os.environ[VERBOSE] = "1"
+    return asked
+
+
+def is_verbose() -> bool:
+    """Tell if tracebacks and Prefect's own messages are wanted."""
+    return bool(os.environ.get(VERBOSE))
+
+
+def trouble(text: str) -> None:
+    """Print what is wrong among results; with --quiet as an error."""
+    (errors if _progress.is_silent else out).print(text)
 
 
 def escape(text: str) -> str:
@@ -49,17 +120,25 @@ def escape(text: str) -> str:
 
 def print_json(value: Any) -> None:
     """Print *value* as JSON, whatever the terminal's width or colors."""
-    out.file.write(json.dumps(value, indent=2, default=str) + "\n")
+    _Json.is_printed = True
+    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
 
 
 def print_error(error: PumphouseError) -> None:
-    """Print one message: a heading for the kind of error, each problem on its own line."""
+    """
+    Print one message: a heading for the kind of error, each problem on its own line.
+
+    Who asked for JSON, and got no result, gets the error as JSON too.
+    """
+    if _Json.is_wanted and not _Json.is_printed:
+        kind = type(error).__name__
+        print_json({"error": kind, "message": str(error), "exit_code": error.exit_code})
     if isinstance(error, ConfigError):
-        err.print(f"[bold red]Wrong input[/] in {escape(error.origin)}:")
+        errors.print(f"[bold red]Wrong input[/] in {escape(error.origin)}:")
         for problem in error.problems:
-            err.print(f"  • {escape(problem)}")
+            errors.print(f"  • {escape(problem)}")
         return
-    err.print(f"[bold red]{_words(type(error).__name__)}:[/] {escape(str(error))}")
+    errors.print(f"[bold red]{_words(type(error).__name__)}:[/] {escape(str(error))}")
 
 
 def _words(name: str) -> str:
@@ -90,14 +169,22 @@ class RunLines(logging.Handler):
         color = {logging.WARNING: "yellow", logging.ERROR: "red"}.get(record.levelno, "default")
         said_by = f"[cyan]{escape(task)}[/] " if task else ""
         text = escape(record.getMessage().splitlines()[0] if record.getMessage() else "")
-        err.print(f"[dim]{stamp}[/] {said_by}[{color}]{text}[/]")
+        shown_by = errors if record.levelno >= logging.ERROR else err
+        shown_by.print(f"[dim]{stamp}[/] {said_by}[{color}]{text}[/]")
 
 
 @contextmanager
 def run_lines(quiet: bool) -> Iterator[None]:
-    """Show the log lines of flows and tasks while a run is under way in this process."""
+    """
+    Show the log lines of flows and tasks while a run is under way in this process.
+
+    With --verbose Prefect's own console shows them, with all the rest.
+    """
+    if is_verbose():
+        yield
+        return
     loggers = [logging.getLogger(name) for name in ("prefect.flow_runs", "prefect.task_runs")]
-    handler = RunLines(logging.WARNING if quiet else logging.INFO)
+    handler = RunLines(logging.ERROR if quiet else logging.INFO)
     for logger in loggers:
         logger.addHandler(handler)
     try:

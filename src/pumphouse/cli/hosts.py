@@ -1,12 +1,12 @@
 """``pumphouse hosts``: every hypervisor of both clouds, what keeps it, and the way back."""
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pumphouse.cli import engine
-from pumphouse.cli.console import err, escape, out, print_json, run_lines, table
+from pumphouse.cli.console import errors, escape, out, print_json, run_lines, table, trouble
 from pumphouse.cli.files import ConfigOption, load, load_if_any
 from pumphouse.cli.running import DeploymentOption, JsonOption, QuietOption, SiteOption, Way, run
 from pumphouse.errors import ConfigError, PumphouseError, Refused
@@ -60,7 +60,7 @@ def _print(site: str, found: "Reached") -> None:
         shown.add_row(escape(line.host), line.cloud, line.state, servers, *map(escape, cells))
     out.print(shown)
     for problem in found.problems:
-        err.print(f"  [red]✗[/] {escape(problem)}")
+        errors.print(f"  [red]✗[/] {escape(problem)}")
 
 
 @app.command()
@@ -69,6 +69,7 @@ def check(
     config: ConfigOption = None,
     site: SiteOption = None,
     quiet: QuietOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """
     Say for each host what stands in the way of its upgrade, and how far that is.
@@ -83,20 +84,26 @@ def check(
     from pumphouse.flows.upgrade_host import upgrade_host
 
     failed: list[PumphouseError] = []
+    found: dict[str, dict[str, Any]] = {}
     for host in chosen:
         try:
             with engine.answering(), run_lines(True):
-                found = upgrade_host(host=host, dry_run=True, site=name)
+                state = upgrade_host(host=host, dry_run=True, site=name).state
         except Refused as refused:
             failed.append(refused)
-            out.print(f"[red]✗[/] [bold]{escape(host)}[/]")
+            found[host] = {"ready": False, "reasons": refused.reasons}
+            trouble(f"[red]✗[/] [bold]{escape(host)}[/]")
             for reason in refused.reasons:
-                out.print(f"    • {escape(reason)}")
+                trouble(f"    • {escape(reason)}")
         except PumphouseError as error:
             failed.append(error)
-            out.print(f"[red]✗[/] [bold]{escape(host)}[/] {escape(str(error))}")
+            found[host] = {"ready": False, "reasons": [str(error)]}
+            trouble(f"[red]✗[/] [bold]{escape(host)}[/] {escape(str(error))}")
         else:
-            out.print(f"[green]✓[/] [bold]{escape(host)}[/] {escape(found.state)}")
+            found[host] = {"ready": True, "state": state}
+            out.print(f"[green]✓[/] [bold]{escape(host)}[/] {escape(state)}")
+    if as_json:
+        print_json(found)
     if failed:
         raise typer.Exit(max(error.exit_code for error in failed))
 

@@ -1,5 +1,6 @@
 """`pumphouse inventory`: look into what discoveries stored, without a cloud or a server."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +9,7 @@ import typer
 from pumphouse.cli.console import err, out, print_json
 from pumphouse.cli.console import table as new_table
 from pumphouse.cli.files import ConfigOption, load
+from pumphouse.cli.running import JsonOption
 from pumphouse.models import Clouds, Role
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ AtOption = Annotated[
 ColumnsOption = Annotated[
     str, typer.Option("--columns", metavar="A,B,…", help="Only these columns, in this order.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 
 @app.command("tables")
@@ -38,10 +39,15 @@ def tables_(
     kind: Annotated[
         str | None, typer.Argument(metavar="TABLE", help="Show this one's columns.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show which tables there are, or what columns one has."""
     from pumphouse.schemas import SCHEMAS, schema_of
 
+    if as_json:
+        shown_of = schema_of(kind).columns if kind else SCHEMAS.values()
+        fields = ("name", "dtype", "doc") if kind else ("kind", "service", "row")
+        return print_json([{f: getattr(each, f) for f in fields} for each in shown_of])
     if kind is None:
         shown = new_table("Tables", "table", "service", "one row is")
         for schema in SCHEMAS.values():
@@ -52,6 +58,7 @@ def tables_(
         for column in schema.columns:
             shown.add_row(column.name, column.dtype, column.doc)
     out.print(shown)
+    return None
 
 
 @app.command("list")
@@ -106,7 +113,7 @@ def query(
     if form == "table":
         return _print(kind, tables.columns(kind, found, columns), limit)
     text = tables.written(kind, tables.columns(kind, found, columns), tables.known_format(form))
-    out.file.write(text)
+    sys.stdout.write(text)
     return None
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from pumphouse.cli.console import err, escape, out, print_json, table
 from pumphouse.cli.files import ConfigOption
+from pumphouse.cli.groups import by_default
 from pumphouse.cli.running import DeploymentOption, JsonOption, QuietOption, SiteOption, Way, run
 from pumphouse.errors import ConfigError, Refused
 from pumphouse.models import Mover
@@ -21,20 +21,8 @@ SHOWN = 40
 """Obstacles and differences that the terminal shows at most; files have all."""
 
 
-class MakingByDefault(TyperGroup):
-    """A group whose first command need not be named: ``plan project:shop`` makes a plan."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Name the command if the first word is none. Typer has a click of its own, or not."""
-        is_help = args and args[0] in ("-h", "--help")
-        if args and args[0] not in self.commands and not is_help:
-            args = [MAKE, *args]
-        rest: list[str] = super().parse_args(ctx, args)
-        return rest
-
-
 app = typer.Typer(
-    cls=MakingByDefault,
+    cls=by_default(MAKE),
     help="Work out what a migration would do: plan SELECTION…, plan show FILE, plan diff A B.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -54,6 +42,13 @@ def make(
     ],
     exclude: Annotated[
         list[str] | None, typer.Option(help="What stays, in the same words. Repeatable.")
+    ] = None,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only this of it, with what that needs: identity, images, networks, volumes, "
+            "servers, or any kind of a plan. Repeatable."
+        ),
     ] = None,
     mover: Annotated[
         Mover | None, typer.Option(help="How root disks move. Else as config.yaml says.")
@@ -76,6 +71,7 @@ def make(
     parameters: dict[str, Any] = {
         "selection": selection,
         "exclude": exclude or [],
+        "kinds": kinds or [],
         "mover": mover and mover.value,
     }
     made = run("plan", parameters, Way(config, site, deployment, quiet))

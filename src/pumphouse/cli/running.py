@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pumphouse.cli import engine
+from pumphouse.cli import console, engine
 from pumphouse.cli.console import print_json, run_lines
 from pumphouse.cli.files import load_if_any
 from pumphouse.errors import ConfigError, Refused
@@ -23,8 +23,29 @@ DeploymentOption = Annotated[
         "--deployment", help="Run on the server's worker, and watch from here. Ctrl-C asks."
     ),
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and results.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+QuietOption = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", help="Only errors; with --json also that.", callback=console.be_quiet
+    ),
+]
+VerboseOption = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="Also tracebacks, and Prefect's own messages.",
+        callback=console.be_verbose,
+    ),
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print one JSON document, the result or the error, and nothing else.",
+        callback=console.be_json,
+    ),
+]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Do all the checks, and change nothing.")
 ]
@@ -52,7 +73,8 @@ def run(flow: str, parameters: dict[str, Any], way: Way) -> Any:
     if way.deployment:
         from pumphouse.cli import watch
 
-        watch.run(f"{flow}/{flow}", with_site(parameters, way.config, way.site), way.quiet)
+        parameters = with_site(parameters, way.config, way.site)
+        watch.run(f"{flow}/{flow}", parameters, way.quiet, way.as_json)
         return None
     name = flow.replace("-", "_")
     module = f"pumphouse.flows.{name}"
@@ -75,7 +97,11 @@ def confirm(what: str, question: str) -> None:
     """
     if not sys.stdin.isatty():
         raise ConfigError(what, ["There is nobody to ask; give --yes, or --dry-run."])
-    if not typer.confirm(question, default=False, err=True):
+    try:
+        is_wanted = typer.confirm(question, default=False, err=True)
+    except typer.Abort:
+        is_wanted = False
+    if not is_wanted:
         raise Refused(what, ["You said no."])
 
 

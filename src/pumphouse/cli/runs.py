@@ -73,6 +73,13 @@ def migrate(
         list[str] | None,
         typer.Option(help="What stays: a server, or in the words of pumphouse plan. Repeatable."),
     ] = None,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of it only this, with what that needs: identity, images, networks, volumes, "
+            "servers, or any kind of a plan. Repeatable."
+        ),
+    ] = None,
     mover: Annotated[
         Mover | None, typer.Option(help="How root disks move. Else as config.yaml says.")
     ] = None,
@@ -106,24 +113,36 @@ def migrate(
         "servers": server or [],
         "query": query,
         "exclude": exclude or [],
+        "kinds": kinds or [],
         "mover": mover and mover.value,
-        "plan": located(plan),
+        "plan": plan,
         "replan": replan,
         "move_unhealthy": move_unhealthy,
         "dry_run": dry_run,
     }
+    carry_out(chosen, yes, Way(config, site, deployment, quiet, as_json))
+
+
+def carry_out(chosen: dict[str, Any], yes: bool, way: Way) -> None:
+    """
+    Migrate by the parameters *chosen*, after asking unless *yes* or nothing changes; show it.
+
+    Raises:
+        ConfigError: Nothing is chosen, or too much.
+    """
+    chosen["plan"] = located(chosen["plan"])
     _require_selection(chosen)
-    if not (dry_run or replan or yes):
+    if not (chosen["dry_run"] or chosen.get("replan") or yes):
         _confirm(chosen)
-    if done := run("migrate", chosen, Way(config, site, deployment, quiet, as_json)):
+    if done := run("migrate", chosen, way):
         _print_migration(done)
 
 
 def _require_selection(chosen: dict[str, Any]) -> None:
-    named = [chosen[key] for key in ("selection", "projects", "hosts", "servers", "query")]
-    if chosen["replan"] and not chosen["plan"]:
+    named = [chosen.get(key) for key in ("selection", "projects", "hosts", "servers", "query")]
+    if chosen.get("replan") and not chosen["plan"]:
         raise ConfigError("migrate", ["--replan needs the plan: give --plan FILE."])
-    if chosen["plan"] and any([*named, chosen["exclude"], chosen["mover"]]):
+    if chosen["plan"] and any([*named, chosen["exclude"], chosen.get("mover")]):
         raise ConfigError("migrate", ["The plan says what is selected; give --plan alone."])
     if not chosen["plan"] and not any(named):
         raise ConfigError(
@@ -147,7 +166,10 @@ def _confirm(chosen: dict[str, Any]) -> None:
         for key, value in chosen.items()
         if value
     ]
-    confirm("The migration", f"Stop and move the servers of {'; '.join(words)}?")
+    kinds = chosen.get("kinds") or []
+    stops = not kinds or "servers" in kinds
+    what = "Stop and move the servers of" if stops else "Copy to the target"
+    confirm("The migration", f"{what} {'; '.join(words)}?")
 
 
 def minutes(age: str) -> int:

@@ -1,36 +1,35 @@
-"""Run a deployment through the Prefect server, and watch it in the terminal."""
+"""Run a deployment through the Prefect server, or look at a run, and watch it in the terminal."""
 
 import re
 import time
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.console import Group
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.text import Text
 
 from pumphouse.cli import engine
-from pumphouse.cli.console import err, escape, out
+from pumphouse.cli.console import err, errors, escape, is_verbose, out, print_json
+from pumphouse.cli.running import JsonOption, QuietOption
 from pumphouse.errors import ConfigError, RunFailed, exit_code
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
-    from prefect.client.schemas.objects import Artifact, FlowRun
+    from prefect.client.schemas.objects import FlowRun
+
+    from pumphouse.cli.run_pages import RunPages
 
 LOOK_EVERY_S = 1.0
-LOG_PAGE = 200
+SHOWN_FAILURES = 5
 PREFECTS_OWN = re.compile(
     "Beginning (sub)?flow run|Finished in state|Created task run|Downloading flow code"
 )
 """What Prefect says about itself in a run's log."""
 
-STATES = {"COMPLETED": "done", "RUNNING": "running", "FAILED": "failed", "PENDING": "waiting"}
 
-
-def run(name: str, parameters: Mapping[str, Any], quiet: bool = False) -> None:
+def run(
+    name: str, parameters: Mapping[str, Any], quiet: bool = False, as_json: bool = False
+) -> None:
     """
     Start deployment *name* (``flow/deployment``), watch it to its end, and print its pages.
 
@@ -45,13 +44,50 @@ def run(name: str, parameters: Mapping[str, Any], quiet: bool = False) -> None:
 
         with get_client(sync_client=True) as client:
             started = _start(client, name, parameters)
-            err.print(f"Run [bold]{escape(started.name)}[/] {page(started.id)}")
-            ended = Watch(client, started.id, quiet).until_end()
-            if ended is None:
-                err.print(f"It goes on without you: {page(started.id)}")
-                return
-            _print_end(client, ended)
-    _raise_unless_completed(ended)
+            _follow(client, started, quiet, as_json)
+
+
+def watch(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Id or name of a run, or latest.")
+    ] = "latest",
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """
+    Watch a run that was started anywhere: its stages, servers, bytes and downtimes.
+
+    Ends with the run, and with its exit code. Ctrl-C asks: cancel it, leave it, go on watching.
+    """
+    from pumphouse.cli.run_pages import find
+
+    engine.require_server()
+    with engine.answering():
+        from prefect.client.orchestration import get_client
+
+        with get_client(sync_client=True) as client:
+            found = find(client, run)
+            if found is None:
+                problem = f"There is no run {run!r} at {engine.server_url()}; give its id or name."
+                raise ConfigError("RUN", [problem])
+            _follow(client, found, quiet, as_json)
+
+
+def _follow(client: "SyncPrefectClient", begun: "FlowRun", quiet: bool, as_json: bool) -> None:
+    from pumphouse.cli.run_pages import RunPages
+
+    err.print(f"Run [bold]{escape(begun.name)}[/] {page(begun.id)}", soft_wrap=True)
+    pages = RunPages(client, begun.id)
+    ended = Watch(pages, quiet).until_end()
+    if ended is None:
+        err.print(f"It goes on without you: {page(begun.id)}", soft_wrap=True)
+    seen = ended or pages.run()
+    if as_json:
+        _print_json(seen, pages)
+    elif ended:
+        _print_end(seen, pages)
+    if ended:
+        _raise_unless_completed(ended)
 
 
 def page(run_id: UUID) -> str:
@@ -83,14 +119,13 @@ def _start(client: "SyncPrefectClient", name: str, parameters: Mapping[str, Any]
 
 
 class Watch:
-    """Looks at one flow run every second; prints its log lines, shows state and counts."""
+    """Looks at one flow run every second; shows a picture of it and prints its log lines."""
 
-    def __init__(self, client: "SyncPrefectClient", run_id: UUID, quiet: bool) -> None:
-        self.client = client
-        self.run_id = run_id
+    def __init__(self, pages: "RunPages", quiet: bool) -> None:
+        self.pages = pages
         self.quiet = quiet
-        self.printed = 0
-        self.began = time.monotonic()
+        self.is_pictured = err.is_terminal and not quiet
+        self.failed: list[str] = []
 
     def until_end(self) -> "FlowRun | None":
         """Return the run when it has ended, or None when the operator leaves it running."""
@@ -102,17 +137,28 @@ class Watch:
                     return None
 
     def _follow(self) -> "FlowRun":
+        from rich.live import Live
+
         with Live(console=err, refresh_per_second=4, transient=True) as live:
             while True:
-                seen = self.client.read_flow_run(self.run_id)
-                live.update(self._status(seen))
+                seen = self.pages.run()
                 self._print_lines()
                 if seen.state is not None and seen.state.is_final():
                     # The last lines arrive in batches, up to two seconds after the end.
                     time.sleep(2)
                     self._print_lines()
                     return seen
+                if self.is_pictured:
+                    live.update(self.picture(seen))
                 time.sleep(LOOK_EVERY_S)
+
+    def picture(self, seen: "FlowRun") -> Any:
+        """Return what is shown of the run now."""
+        from pumphouse.cli.picture import picture
+
+        pages = self.pages
+        failed = self.failed[-SHOWN_FAILURES:]
+        return picture(seen, pages.counts(), pages.stages(), pages.jobs(), failed)
 
     def _interrupted(self) -> bool:
         """Ask what the interrupt means; return whether to go on watching."""
@@ -124,57 +170,37 @@ class Watch:
         if answer.startswith("c"):
             from prefect.states import Cancelling
 
-            self.client.set_flow_run_state(self.run_id, Cancelling(), force=False)
+            self.pages.client.set_flow_run_state(self.pages.run_id, Cancelling(), force=False)
             err.print("Cancelling: running steps are undone or brought to a safe end first.")
         return not answer.startswith("l")
 
-    def _status(self, seen: "FlowRun") -> Group:
-        state = seen.state.name if seen.state else "Unknown"
-        elapsed = time.monotonic() - self.began
-        counts = ", ".join(f"{n} {word}" for word, n in self._counts() if n)
-        text = f"{seen.name}: {state}, {elapsed:.0f} s" + (f", tasks: {counts}" if counts else "")
-        return Group(Spinner("dots", Text(text)))
-
-    def _counts(self) -> Iterator[tuple[str, int]]:
-        for state, word in STATES.items():
-            body = {
-                "flow_runs": {"id": {"any_": [str(self.run_id)]}},
-                "task_runs": {"state": {"type": {"any_": [state]}}},
-            }
-            yield word, self.client.request("POST", "/task_runs/count", json=body).json()
-
     def _print_lines(self) -> None:
-        while True:
-            body = {
-                "logs": {"flow_run_id": {"any_": [str(self.run_id)]}},
-                "offset": self.printed,
-                "limit": LOG_PAGE,
-                "sort": "TIMESTAMP_ASC",
-            }
-            lines = self.client.request("POST", "/logs/filter", json=body).json()
-            for line in lines:
+        for line, is_pictured in self.pages.lines():
+            if not (is_pictured and self.is_pictured) or is_verbose():
                 self._print_line(line)
-            self.printed += len(lines)
-            if len(lines) < LOG_PAGE:
-                return
 
     def _print_line(self, line: Mapping[str, Any]) -> None:
-        level = line["level"]
+        level, message = line["level"], line["message"]
         ours = line["name"] in ("prefect.flow_runs", "prefect.task_runs")
-        if level < (30 if self.quiet or not ours or PREFECTS_OWN.match(line["message"]) else 20):
+        wanted = 20 if ours and not PREFECTS_OWN.match(message) else 30
+        if level < (40 if self.quiet else 0 if is_verbose() else wanted):
             return
         color = "red" if level >= 40 else "yellow" if level >= 30 else "default"
-        first, _, rest = line["message"].partition("\n")
+        first, _, rest = message.partition("\n")
+        if level >= 40 and ours:
+            self.failed.append(first)
         more = " …" if rest else ""
-        err.print(f"[dim]{line['timestamp'][11:19]}[/] [{color}]{escape(first)}{more}[/]")
+        (errors if self.quiet else err).print(
+            f"[dim]{line['timestamp'][11:19]}[/] [{color}]{escape(first)}{more}[/]"
+        )
 
 
-def _print_end(client: "SyncPrefectClient", ended: "FlowRun") -> None:
+def _print_end(ended: "FlowRun", pages: "RunPages") -> None:
     state = ended.state.name if ended.state else "Unknown"
     color = "green" if state == "Completed" else "red"
     seconds = ended.total_run_time.total_seconds()
     out.print(f"[{color}]{state}[/] {escape(ended.name)} in {seconds:.0f} s")
-    artifacts = _artifacts(client, ended.id)
+    artifacts = pages.artifacts()
     width = max([3, *(len(artifact.key or "") for artifact in artifacts)])
     out.print(f"  {'run':{width}}  {page(ended.id)}", soft_wrap=True)
     for artifact in artifacts:
@@ -182,12 +208,25 @@ def _print_end(client: "SyncPrefectClient", ended: "FlowRun") -> None:
         out.print(f"  {artifact.key or '':{width}}  {address}", soft_wrap=True)
 
 
-def _artifacts(client: "SyncPrefectClient", run_id: UUID) -> "list[Artifact]":
-    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
-
-    chosen = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]))
-    found = client.read_artifacts(artifact_filter=chosen)
-    return sorted((a for a in found if a.key), key=lambda a: a.key or "")
+def _print_json(seen: "FlowRun", pages: "RunPages") -> None:
+    """Print how a run is; what its flow returned stays on the worker, in the files it names."""
+    state = seen.state
+    done = state is None or not state.is_final() or state.is_completed()
+    print_json(
+        {
+            "run": str(seen.id),
+            "name": seen.name,
+            "state": state.name if state else None,
+            "message": state.message if state else None,
+            "exit_code": 0 if done else code_of((state.message if state else None) or ""),
+            "seconds": round(seen.total_run_time.total_seconds(), 3),
+            "url": page(seen.id),
+            "artifacts": {
+                artifact.key: f"{_ui()}/artifacts/artifact/{artifact.id}"
+                for artifact in pages.artifacts()
+            },
+        }
+    )
 
 
 def _raise_unless_completed(ended: "FlowRun") -> None:
