@@ -38,11 +38,19 @@ def _asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     ("words", "selection", "kinds"),
     [
         (["images", "cirros"], ["images:cirros"], ["images"]),
-        (["images", "--ids", "a,b", "--ids", "c"], ["images:a", "images:b", "images:c"], ["images"]),
+        (
+            ["images", "--ids", "a,b", "--ids", "c"],
+            ["images:a", "images:b", "images:c"],
+            ["images"],
+        ),
         (["images", "everything"], ["everything"], ["images"]),
         (["identity", "shop"], ["projects:shop"], ["identity"]),
         (["project", "shop"], ["projects:shop"], []),
-        (["servers", "--query", 'status == "ACTIVE"'], ['servers[status == "ACTIVE"]'], ["servers"]),
+        (
+            ["servers", "--query", 'status == "ACTIVE"'],
+            ['servers[status == "ACTIVE"]'],
+            ["servers"],
+        ),
         (["volumes", "data"], ["volumes:data"], ["volumes"]),
         (["networks", "front"], ["networks:front"], ["networks"]),
         (["keypairs", "ann"], ["users:ann"], ["keypairs"]),

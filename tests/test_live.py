@@ -71,7 +71,12 @@ def test_bytes_and_rate_are_read_as_they_are_written() -> None:
 
     assert first is not None
     assert second is not None
-    assert (first.what, first.done_mib, first.size_mib, first.rate_mib_s) == ("root", 10, 100, None)
+    assert (first.what, first.done_mib, first.size_mib, first.rate_mib_s) == (
+        "root",
+        10,
+        100,
+        None,
+    )
     assert (second.done_mib, second.rate_mib_s) == (50, 20.0)
 
 

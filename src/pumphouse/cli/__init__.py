@@ -83,7 +83,7 @@ def main() -> None:
     """
     begin()
     try:
-        command()()
+        command()(prog_name="pumphouse")
     except PumphouseError as error:
         if is_verbose():
             errors.print_exception()

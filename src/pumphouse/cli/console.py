@@ -26,11 +26,6 @@ class _Lazy:
         self._stderr = stderr
         self._silent = False
 
-    @property
-    def is_silent(self) -> bool:
-        """Whether nothing is printed."""
-        return self._silent
-
     def be_silent(self, silent: bool) -> None:
         """Print nothing from now on, or again."""
         self._silent = silent
@@ -64,33 +59,36 @@ errors = cast("Console", _Lazy(stderr=True))
 """Errors. Never silent."""
 
 
-class _Json:
-    """Whether this command's result is JSON, and whether it was printed."""
+class _Mode:
+    """How talkative this command is, and whether its JSON was printed."""
 
-    is_wanted = False
+    is_quiet = False
+    is_json = False
     is_printed = False
+
+    @classmethod
+    def set(cls, **flags: bool) -> None:
+        """Change *flags*, and let the consoles obey."""
+        for name, value in flags.items():
+            setattr(cls, name, value)
+        _results.be_silent(cls.is_quiet or cls.is_json)
+        _progress.be_silent(cls.is_quiet)
 
 
 def begin() -> None:
     """Be as talkative as a command is without options."""
-    _Json.is_wanted = _Json.is_printed = False
-    _results.be_silent(False)
-    _progress.be_silent(False)
+    _Mode.set(is_quiet=False, is_json=False, is_printed=False)
 
 
 def be_quiet(asked: bool) -> bool:
-    """Print errors only from now on, if *asked*; return *asked*, as callbacks of options do."""
-    if asked:
-        _results.be_silent(True)
-        _progress.be_silent(True)
+    """Print errors only from now on, or all; return *asked*, as callbacks of options do."""
+    _Mode.set(is_quiet=asked)
     return asked
 
 
 def be_json(asked: bool) -> bool:
-    """Print one JSON document and nothing else, if *asked*; return *asked*."""
-    if asked:
-        _Json.is_wanted = True
-        _results.be_silent(True)
+    """Print one JSON document and no other result from now on, or all; return *asked*."""
+    _Mode.set(is_json=asked)
     return asked
 
 
@@ -108,7 +106,7 @@ def is_verbose() -> bool:
 
 def trouble(text: str) -> None:
     """Print what is wrong among results; with --quiet as an error."""
-    (errors if _progress.is_silent else out).print(text)
+    (errors if _Mode.is_quiet else out).print(text)
 
 
 def escape(text: str) -> str:
@@ -120,7 +118,7 @@ def escape(text: str) -> str:
 
 def print_json(value: Any) -> None:
     """Print *value* as JSON, whatever the terminal's width or colors."""
-    _Json.is_printed = True
+    _Mode.is_printed = True
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
 
 
@@ -130,7 +128,7 @@ def print_error(error: PumphouseError) -> None:
 
     Who asked for JSON, and got no result, gets the error as JSON too.
     """
-    if _Json.is_wanted and not _Json.is_printed:
+    if _Mode.is_json and not _Mode.is_printed:
         kind = type(error).__name__
         print_json({"error": kind, "message": str(error), "exit_code": error.exit_code})
     if isinstance(error, ConfigError):
