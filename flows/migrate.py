@@ -123,8 +123,8 @@ def migrate(
     wanted = Selection(include=named, exclude=tuple(exclude), kinds=tuple(kinds))
     given, edits = read_plan(plan, site) if plan else (None, None)
     if given:
-        _require_alone(wanted, mover)
         header = given.header
+        _require_alone(wanted, mover, header.kinds)
         wanted = Selection(include=header.include, exclude=header.exclude, kinds=header.kinds)
     how = given.header.mover if given else mover or pair.migrate.mover
     clouds = plans.read_clouds(pair, folder)
@@ -164,10 +164,13 @@ def migrate(
     return _done(planned, entries, seconds, report)
 
 
-def _require_alone(wanted: Selection, mover: Mover | None) -> None:
-    """A plan says what is selected and how it moves; nothing else may."""
-    if wanted.include or wanted.exclude or wanted.kinds or mover:
+def _require_alone(wanted: Selection, mover: Mover | None, kinds: Sequence[str]) -> None:
+    """A plan says what is selected and how it moves; nothing else may, only repeat its kinds."""
+    if wanted.include or wanted.exclude or mover:
         problem = "It says what is selected and by which mover; give it alone."
+        raise ConfigError("plan", [problem])
+    if wanted.kinds and named_kinds(wanted.kinds) != named_kinds(kinds):
+        problem = f"It was made for {', '.join(kinds) or 'all kinds'}; give it without kinds."
         raise ConfigError("plan", [problem])
 
 

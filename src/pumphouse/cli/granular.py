@@ -63,7 +63,12 @@ SORTS = (
         "Copy networks alone: with subnets, routers and security groups, without servers' ports.",
     ),
     Sort("volumes", "volumes", ("volumes",), "Copy volumes alone that no server uses."),
-    Sort("servers", "servers", ("servers",), "Move servers, and only what they need."),
+    Sort(
+        "servers",
+        "servers",
+        ("servers", "identity", "quotas", "routers", "floating_ips"),
+        "Move servers, with what they need, their projects' users, quotas, routers and addresses.",
+    ),
 )
 
 app = typer.Typer(
@@ -104,7 +109,7 @@ def _command(sort: Sort) -> Callable[..., None]:
             typer.Option(help="What stays, in the words of pumphouse plan. Repeatable."),
         ] = None,
         plan: Annotated[
-            str, typer.Option(help="A plan's file: do these of it, or refuse if it drifted.")
+            str, typer.Option(help="A plan's file, made with the same --kinds: just that is done.")
         ] = "",
         dry_run: DryRunOption = False,
         yes: YesOption = False,
