@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from pumphouse import rows_compute, rows_identity, rows_storage
-from pumphouse.errors import RequestFailed
+from pumphouse.errors import MissingRights, RequestFailed
 from pumphouse.listings import LISTINGS, RAW
 from pumphouse.schemas import SCHEMAS
 from pumphouse.tables import Row
@@ -278,7 +278,23 @@ def images(reading: Reading) -> Iterator[list[Row]]:
 
 
 def _members(reading: Reading, image_id: str) -> list[Raw]:
-    return reading.api.list("image", f"/images/{image_id}/members", "members")
+    """Return an image's members; none of one that is private or gone since it was listed."""
+    try:
+        return reading.api.list("image", f"/images/{image_id}/members", "members")
+    except (MissingRights, RequestFailed):
+        # Glance refuses to list the members of what is not shared: a new snapshot, for example.
+        if _is_shared(reading, image_id):
+            raise
+        return []
+
+
+def _is_shared(reading: Reading, image_id: str) -> bool:
+    try:
+        return bool(reading.api.get("image", f"/images/{image_id}")["visibility"] == "shared")
+    except RequestFailed as failed:
+        if failed.status != 404:
+            raise
+        return False
 
 
 def volume_types(reading: Reading) -> Iterator[list[Row]]:

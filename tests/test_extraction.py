@@ -59,6 +59,29 @@ def test_every_table_is_read(reader: CloudReader, kind: str) -> None:
     assert reading.notes == []
 
 
+@pytest.mark.parametrize("became", ["private", "gone"])
+def test_an_image_that_is_shared_no_more_has_no_members(
+    cloud: FakeCloud, reader: CloudReader, became: str
+) -> None:
+    """It was when it was listed; the other images are read all the same."""
+    cloud.fault("GET", "image", "/images/{id}/members", status=403)
+    if became == "private":
+        cloud.route("GET", "image", "/images/{id}", {"visibility": "private"})
+
+    rows, _ = read(reader, "images")
+
+    assert len(rows) == 3
+
+
+def test_rights_to_read_members_may_be_missing(cloud: FakeCloud, reader: CloudReader) -> None:
+    """Of an image that is shared still, a refusal is no answer."""
+    cloud.fault("GET", "image", "/images/{id}/members", status=403)
+    cloud.route("GET", "image", "/images/{id}", {"visibility": "shared"})
+
+    with pytest.raises(MissingRights):
+        read(reader, "images")
+
+
 def test_a_listing_costs_pages(cloud: FakeCloud, reader: CloudReader) -> None:
     """Five servers, two a page: three calls, and the groups once."""
     rows, reading = read(reader, "servers")

@@ -22,6 +22,7 @@ from pumphouse.ledger import Entry, Status, entry
 from pumphouse.models import Role
 from pumphouse.plan import Plan
 from pumphouse.tasks import plans, storage
+from pumphouse.tasks.migration import Work
 from pumphouse.tasks.storage import Folder
 from tests.tenants import Rows, source, target
 
@@ -62,7 +63,7 @@ def _carried(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     """Plans that would have been carried out, instead of doing so."""
     seen: list[Plan] = []
 
-    def carry_out(pair: Site, site: str, intended: Plan, there: Estate) -> list[Entry]:
+    def carry_out(work: Work, intended: Plan, there: Estate) -> list[Entry]:
         seen.append(intended)
         return [entry(item, Status.DONE) for item in intended.of("servers")]
 
