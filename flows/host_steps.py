@@ -16,7 +16,8 @@ from pumphouse.flows.evacuate import evacuate
 from pumphouse.tasks.upgrade_board import DONE, FAILED, FOUND, RUNS, Board
 from pumphouse.tasks.upgrade_steps import reason_of, with_retries
 from pumphouse.tasks.upgrading import Work
-from pumphouse.upgrade import EVACUATE, Facts, Step
+from pumphouse.upgrade import EVACUATE, Step
+from pumphouse.upgrade_facts import Facts
 
 GRACE_S = 20.0
 """A cancelled run's step has this long to come to a safe end; Prefect kills it after 30 s."""
@@ -99,7 +100,8 @@ class Walk(ABC):
         if future is not None:
             future.wait(timeout=GRACE_S)
         self.board.set(step, FAILED)
-        self.words = f"Stopped at step {step.name}. {step.state}"
+        state = step.state_now(bool(self.work.options.source_environment))
+        self.words = f"Stopped at step {step.name}. {state}"
         get_run_logger().warning("%s: %s", self.work.host, self.words)
 
 

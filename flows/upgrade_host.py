@@ -18,16 +18,7 @@ from pumphouse.tasks.slots import only_run
 from pumphouse.tasks.upgrade_board import Board
 from pumphouse.tasks.upgrade_steps import look
 from pumphouse.tasks.upgrading import Work
-from pumphouse.upgrade import (
-    PXE,
-    RELEASE,
-    Step,
-    first_to_do,
-    steps,
-    way_back,
-    way_on,
-    where,
-)
+from pumphouse.upgrade import PXE, RELEASE, Step, first_to_do, steps, way_back, way_on, where
 
 # One thread: the flow's own is left free to be told that the run is cancelled.
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=1)
@@ -177,7 +168,7 @@ def _question(work: Work, checked: Checked) -> str:
 
 def _state_at(work: Work, step: Step, by_fuel: bool) -> str:
     back = way_back(step, work.host, by_fuel)
-    return f"{step.state} Forward: {way_on(work.host)}. Back: {back}."
+    return f"{step.state_now(by_fuel)} Forward: {way_on(work.host)}. Back: {back}."
 
 
 def _where(work: Work, step: Step | None) -> str:
@@ -186,5 +177,5 @@ def _where(work: Work, step: Step | None) -> str:
     try:
         return where(host_facts.look(work).facts, by_fuel)
     except PumphouseError as error:
-        known = step.state if step else "Where the host is could not be read."
+        known = step.state_now(by_fuel) if step else "Where the host is could not be read."
         return f"{known} ({error}) Forward: {way_on(work.host)}."

@@ -22,7 +22,8 @@ from matrix.cells import Cell
 from matrix.moments import ORDER, Moments
 from matrix.runs import SHARED, Runs, kill_run, kill_worker, processes, served
 from pumphouse.deployments.processes import Process
-from pumphouse.upgrade import VERIFIED, steps
+from pumphouse.upgrade import steps
+from pumphouse.upgrade_facts import VERIFIED
 from tests.rack import HOST, MACS, Rack, standing
 from tests.stack import wait_for
 

@@ -21,7 +21,7 @@ from pumphouse.tasks.fuel import FuelClient
 from pumphouse.tasks.node_designs import Design
 from pumphouse.tasks.readers import LISTED_HYPERVISORS
 from pumphouse.tasks.upgrading import Work
-from pumphouse.upgrade import Facts
+from pumphouse.upgrade_facts import Facts
 
 Raw = dict[str, Any]
 

@@ -16,7 +16,7 @@ from pumphouse.tasks.fuel import FuelClient
 from pumphouse.tasks.fuel_waits import wait_idle, wait_node, wait_task
 from pumphouse.tasks.host_assignment import design_of
 from pumphouse.tasks.upgrading import Work
-from pumphouse.upgrade import INSTALLED, VERIFIED
+from pumphouse.upgrade_facts import INSTALLED, VERIFIED
 
 AGAIN = "It can be tried again: {}."
 

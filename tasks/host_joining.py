@@ -15,7 +15,7 @@ from pumphouse.tasks.api import Api
 from pumphouse.tasks.fuel import FuelClient
 from pumphouse.tasks.upgrading import Work
 from pumphouse.tasks.waiting import poll
-from pumphouse.upgrade import VERIFIED
+from pumphouse.upgrade_facts import VERIFIED
 from pumphouse.upgrade_options import UpgradeOptions
 
 Raw = dict[str, Any]

@@ -16,7 +16,7 @@ from pumphouse.tasks.bmc import open_bmc
 from pumphouse.tasks.fuel import FuelClient
 from pumphouse.tasks.fuel_waits import wait_gone, wait_registered, wait_task
 from pumphouse.tasks.upgrading import Work
-from pumphouse.upgrade import INSTALLED
+from pumphouse.upgrade_facts import INSTALLED
 
 
 def set_pxe(work: Work) -> None:

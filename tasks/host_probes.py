@@ -16,7 +16,7 @@ from pumphouse.tasks.api import Api, ServiceMissing
 from pumphouse.tasks.host_joining import find, keep_off, node_of, required
 from pumphouse.tasks.upgrading import Work
 from pumphouse.tasks.waiting import poll
-from pumphouse.upgrade import VERIFIED
+from pumphouse.upgrade_facts import VERIFIED
 
 Raw = dict[str, Any]
 

@@ -12,7 +12,7 @@ from pumphouse.nics import Wiring
 from pumphouse.nics import clone as clone_nics
 from pumphouse.tasks.fuel import FuelClient
 from pumphouse.tasks.upgrading import Work
-from pumphouse.upgrade import INSTALLED
+from pumphouse.upgrade_facts import INSTALLED
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pumphouse.handover import Found
 from pumphouse.tasks import host_facts
 from pumphouse.tasks.switch_ports import port_of
 from pumphouse.tasks.upgrading import Work
-from pumphouse.upgrade import Facts
+from pumphouse.upgrade_facts import Facts
 
 
 def look(work: Work) -> Found:

@@ -87,14 +87,21 @@ class FuelServer:
 
 @contextlib.contextmanager
 def serving(
-    speed: float = SPEED, store: Store | None = None, **options: Any
+    speed: float = SPEED,
+    store: Store | None = None,
+    source_hosts: dict[str, dict[str, Any]] | None = None,
+    **options: Any,
 ) -> Iterator[FuelServer]:
-    """Serve a new stand-in, or one kept in *store*, until the end of the block."""
+    """
+    Serve a new stand-in, or one kept in *store*, until the end of the block.
+
+    source_hosts: As `seed` has them: what Fuel installed of the source; none without any.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     world = World(store or Store(), Clock(speed), Options(password=PASSWORD, **options))
-    seed(world, lab=True, source_hosts={})
+    seed(world, lab=True, source_hosts=source_hosts or {})
     config = uvicorn.Config(
         make_app(world), host="127.0.0.1", port=port, log_level="error", access_log=False
     )

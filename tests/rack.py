@@ -14,6 +14,7 @@ from typing import Any
 
 from prefect.client.orchestration import get_client
 
+from lab.nailgun.seeds import machine
 from pumphouse.blocks.bmc import Bmc
 from pumphouse.blocks.fuel import Fuel
 from pumphouse.blocks.site import Site
@@ -27,10 +28,18 @@ from pumphouse.upgrade_options import UpgradeOptions
 from tests import answers
 from tests.bmcs import Peer, own_bmc
 from tests.fakecloud import Answer, FakeCloud, Request
-from tests.fuel_server import FuelServer, serving
+from tests.fuel_server import ENVIRONMENT, FuelServer, serving
 
 HOST, SITE, NUMBER = "cmp1", "rack", 77
-MACS = tuple(f"52:54:00:f0:{NUMBER:02x}:0{i}" for i in range(4))
+
+
+def macs_of(number: int) -> tuple[str, ...]:
+    """Return the MACs of machine *number*, as Fuel's stand-in makes them."""
+    return tuple(f"52:54:00:f0:{number:02x}:0{i}" for i in range(4))
+
+
+MACS = macs_of(NUMBER)
+ADDRESS = {"ip": "10.20.0.240"}
 
 
 @dataclass
@@ -83,22 +92,39 @@ class Cloud:
 
 @dataclass
 class Rack:
-    """Everything around the host."""
+    """
+    Everything around the host.
+
+    Attributes:
+        more: Hosts beside it, each with its number and its BMC.
+    """
 
     source: Cloud
     target: Cloud
     fuel: FuelServer
     bmc: Peer
+    more: dict[str, tuple[int, Peer]] = field(default_factory=dict)
+
+    @property
+    def hosts(self) -> dict[str, tuple[int, Peer]]:
+        """Each host with its number and its BMC."""
+        return {HOST: (NUMBER, self.bmc), **self.more}
 
     @property
     def resets(self) -> int:
         """How often the host was reset."""
         return sum(order.startswith("reset") for order in self.bmc.machine.told)
 
-    def node(self) -> Any:
+    def node(self, host: str = HOST) -> Any:
         """Return the host's node in Fuel; None when there is none."""
         with self.fuel.client() as client:
-            return client.find_node(MACS)
+            return client.find_node(macs_of(self.hosts[host][0]))
+
+    def add(self, host: str, number: int, bmc: Peer) -> None:
+        """Let a host be beside the first: empty and in maintenance, too."""
+        self.more[host] = (number, bmc)
+        self.source.add(host, status="disabled", disabled_reason=Mark().text)
+        _boots(self, host)
 
     def save(self, folder: Path, name: str = SITE, patient: bool = False, **options: Any) -> None:
         """
@@ -114,19 +140,28 @@ class Rack:
             source=self.source.fake.block(**waits),
             target=self.target.fake.block(**waits),
             fuel=Fuel(**access.model_dump()),
-            hosts={HOST: HostSettings(boot_mac=MACS[0], macs=MACS)},
+            hosts={host: _settings(number) for host, (number, _) in self.hosts.items()},
             storage=Storage(url=str(folder)),
             upgrade=UpgradeOptions.model_validate({**quick, **options}),
         )
         site.save(name, overwrite=True)
-        Bmc(**self.bmc.access().model_dump()).save(bmc_block(name, HOST), overwrite=True)
         with get_client(sync_client=True) as client:
-            client.upsert_global_concurrency_limit_by_name(host_limit(name, HOST), 1)
+            for host, (_, bmc) in self.hosts.items():
+                Bmc(**bmc.access().model_dump()).save(bmc_block(name, host), overwrite=True)
+                client.upsert_global_concurrency_limit_by_name(host_limit(name, host), 1)
+
+
+def _settings(number: int) -> HostSettings:
+    return HostSettings(boot_mac=macs_of(number)[0], macs=macs_of(number))
 
 
 @contextmanager
-def standing(folder: Path) -> Iterator[Rack]:
-    """Yield a rack whose host is empty and in maintenance, and boots as a machine does."""
+def standing(folder: Path, by_fuel: bool = False) -> Iterator[Rack]:
+    """
+    Yield a rack whose host is empty and in maintenance, and boots as a machine does.
+
+    by_fuel: Fuel installed it in the source, and has it in an environment *source*.
+    """
     with ExitStack() as stack:
         source, target = (Cloud(stack.enter_context(FakeCloud())) for _ in range(2))
         source.add(HOST, status="disabled", disabled_reason=Mark().text)
@@ -134,42 +169,60 @@ def standing(folder: Path) -> Iterator[Rack]:
         rack = Rack(
             source,
             target,
-            stack.enter_context(serving(keepalive_timeout_s=86400.0)),
+            stack.enter_context(
+                serving(
+                    keepalive_timeout_s=86400.0,
+                    source_hosts={HOST: machine(HOST, NUMBER) | ADDRESS} if by_fuel else None,
+                )
+            ),
             stack.enter_context(own_bmc(folder)),
         )
         for cloud in (source, target):
             cloud.serve()
-        _boots(rack)
+        _boots(rack, HOST)
         _joins(rack)
+        _is_wiped(rack)
         yield rack
 
 
-def _boots(rack: Rack) -> None:
+def _is_wiped(rack: Rack) -> None:
+    """Let the source's system end when Fuel is told to delete the host."""
+
+    def ends(call: str) -> None:
+        if call.startswith("DELETE /api/nodes/") and HOST in rack.source.services:
+            rack.source.services[HOST]["state"] = "down"
+
+    rack.fuel.world.watchers.append(ends)
+
+
+def _boots(rack: Rack, host: str) -> None:
     """Let a reset end the source's system, and a network boot end in Fuel."""
-    machine = rack.bmc.machine
-    follow = machine._follow
+    number, bmc = rack.hosts[host]
+    behind, follow = bmc.machine, bmc.machine._follow
 
     def following(name: str, values: list[str]) -> None:
         follow(name, values)
-        if name == "reset" and machine.boot[0] == "pxe":
+        if name == "reset" and behind.boot[0] == "pxe":
             # A machine boots after it obeyed: a BMC whose answer is late is told again.
             Thread(target=booting, daemon=True).start()
 
     def booting() -> None:
-        rack.source.services[HOST]["state"] = "down"
-        if rack.node() is None:
-            rack.fuel.register(NUMBER)
+        rack.source.services[host]["state"] = "down"
+        if rack.node(host) is None:
+            rack.fuel.register(number)
 
-    machine._follow = following  # type: ignore[method-assign]
+    behind._follow = following  # type: ignore[method-assign]
 
 
 def _joins(rack: Rack) -> None:
-    """Let the target have the host's compute service once Fuel says ready."""
+    """Let the target have a host's compute service once Fuel says ready."""
 
     def listed(request: Request) -> dict[str, Any]:
-        node = rack.node()
-        if node is not None and node.status == "ready" and HOST not in rack.target.services:
-            rack.target.add(HOST)
+        for host in rack.hosts:
+            node = rack.node(host)
+            is_ready = node and (node.cluster_id, node.status) == (ENVIRONMENT, "ready")
+            if is_ready and host not in rack.target.services:
+                rack.target.add(host)
         return rack.target._listed(request)
 
     rack.target.fake.route("GET", "compute", "/os-services", listed)

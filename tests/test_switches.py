@@ -15,7 +15,7 @@ from pumphouse.hosts import HostSettings
 from pumphouse.switches import TEMPLATES, SwitchAccess, SwitchPort, filled, says, vlan_in
 from pumphouse.tasks.port_movers import mover_of
 from pumphouse.tasks.switch_ports import ByHand
-from pumphouse.upgrade import Facts
+from pumphouse.upgrade_facts import Facts
 from pumphouse.upgrade_options import UpgradeOptions
 from tests.fuel_nodes import node
 

@@ -8,7 +8,7 @@ import pytest
 from pumphouse.errors import Refused, UpgradeFailed
 from pumphouse.flows.return_host import return_host
 from pumphouse.flows.upgrade_host import upgrade_host
-from pumphouse.upgrade import VERIFIED
+from pumphouse.upgrade_facts import VERIFIED
 from tests.rack import HOST, MACS, SITE, Rack, standing
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from pumphouse.bmc import Power
 from pumphouse.fuel import Cluster
 from pumphouse.hosts import HostSettings
-from pumphouse.upgrade import Facts
+from pumphouse.upgrade_facts import Facts
 from pumphouse.upgrade_options import UpgradeOptions
 
 

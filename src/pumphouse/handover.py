@@ -136,7 +136,8 @@ class Found(BaseModel):
 
     def at(self, step: Step) -> str:
         """Say in which state it is while *step* is not done, and both ways."""
-        return f"{step.state} Forward: {way_on(self.host)}. Back: {self.back(step)}."
+        state = step.state_now(self.checked.by_fuel)
+        return f"{state} Forward: {way_on(self.host)}. Back: {self.back(step)}."
 
 
 def way_on(host: str) -> str:

@@ -6,105 +6,10 @@ Pure. The same list drives the flow, its progress, its error texts and the guide
 """
 
 from collections.abc import Callable
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse.bmc import Power
-from pumphouse.fuel import Node
-
-VERIFIED = "pumphouse_verified"
-"""Label that a node of Fuel gets when its probe was well: it says when."""
-
-INSTALLED = frozenset({"provisioned", "deploying", "ready"})
-"""States of a node whose new system is on its disks."""
-
-
-class Facts(BaseModel):
-    """
-    What is known of a host, from both clouds and Fuel, at one moment.
-
-    Attributes:
-        in_source: Whether the source still has it: compute service, provider or agents.
-
-        takes_servers: Whether the source may put new servers on it.
-
-        is_empty: Whether Nova, Placement and the hypervisor say that no server is on it.
-
-        was_reset: Whether it was reset (or released) by us so lately that it may still boot.
-
-        node: What Fuel knows under all of its MACs.
-
-        environment_id: Of the target's environment.
-
-        roles: That the node shall have; empty while there is no node to choose them for.
-
-        has_disks, has_nics: Whether their layout in Fuel is the one that is wanted.
-
-        compute: The compute service at the target.
-
-        is_enabled: Whether tenants' servers may come to it, in all wanted aggregates.
-
-        power: What its BMC says; None when that is not known.
-
-        has_vlan: Whether its switch port is in the VLAN that it is released to.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    host: str
-    in_source: bool = False
-    takes_servers: bool = False
-    is_empty: bool = True
-    was_reset: bool = False
-    node: Node | None = None
-    environment_id: int = 0
-    roles: frozenset[str] = frozenset()
-    has_disks: bool = False
-    has_nics: bool = False
-    compute: Literal["missing", "down", "up"] = "missing"
-    is_enabled: bool = False
-    power: Power | None = None
-    has_vlan: bool = False
-
-    @property
-    def in_target(self) -> bool:
-        """Whether Fuel has it in the target's environment."""
-        return self.node is not None and self.node.cluster_id == self.environment_id
-
-    @property
-    def is_registered(self) -> bool:
-        """Whether it runs Fuel's bootstrap and waits, or is in the target's environment."""
-        if self.node is None:
-            return False
-        waits = self.node.cluster_id is None and self.node.status == "discover"
-        return self.in_target or (waits and self.node.online)
-
-    @property
-    def is_provisioned(self) -> bool:
-        """Whether the new system is on its disks."""
-        if self.node is None or not self.in_target:
-            return False
-        failed_later = self.node.status == "error" and self.node.error_type == "deploy"
-        return self.node.status in INSTALLED or failed_later
-
-    @property
-    def is_laid_out(self) -> bool:
-        """Whether it is too late to change the layout of disks and NICs."""
-        at_work = self.node is not None and self.node.status == "provisioning"
-        return self.is_provisioned or (self.in_target and at_work)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether Fuel deployed it with all its roles."""
-        if self.node is None or not self.in_target:
-            return False
-        return self.node.status == "ready" and self.roles <= set(self.node.roles)
-
-    @property
-    def is_verified(self) -> bool:
-        """Whether its probe was well since it was provisioned."""
-        return self.node is not None and VERIFIED in self.node.labels
+from pumphouse.upgrade_facts import Facts
 
 
 class Step(BaseModel):
@@ -123,6 +28,8 @@ class Step(BaseModel):
 
         state: In which state the host is while this step is not done.
 
+        erased: The same where Fuel released it, which erases its disks; empty: no difference.
+
         back: What brings it back to the source from there; the way on is always the same.
     """
 
@@ -134,7 +41,12 @@ class Step(BaseModel):
     timeout: str
     retries: str
     state: str
+    erased: str = ""
     back: str
+
+    def state_now(self, by_fuel: bool) -> str:
+        """Return in which state the host is; *by_fuel* when Fuel released it."""
+        return (by_fuel and self.erased) or self.state
 
 
 LEAVE = "pumphouse maintenance leave {host}"
@@ -142,6 +54,8 @@ RETURN = "pumphouse hosts return {host}"
 NO_WAY = "none: its disks are overwritten; install the source's system anew"
 RUNS_IN_SOURCE = "It runs the source's system and is disabled there"
 IN_BOOTSTRAP = "It runs Fuel's bootstrap; its disks still hold the source's system"
+ERASED = "It runs Fuel's bootstrap; Fuel erased its disks"
+HAS_ROLE = "It has a role in the target's environment."
 
 EVACUATE = Step(
     name="evacuate",
@@ -189,6 +103,7 @@ REGISTER = Step(
     retries="registration",
     state="It was reset and boots from the network, or tries to; its disks still hold the "
     "source's system.",
+    erased="Fuel erased its disks; it boots from the network, or tries to.",
     back=RETURN,
 )
 ASSIGN = Step(
@@ -198,6 +113,7 @@ ASSIGN = Step(
     timeout="assign",
     retries="assign",
     state=f"{IN_BOOTSTRAP}.",
+    erased=f"{ERASED}.",
     back=RETURN,
 )
 DISKS = Step(
@@ -206,7 +122,8 @@ DISKS = Step(
     is_done=lambda f: f.is_laid_out or (f.in_target and f.has_disks),
     timeout="assign",
     retries="assign",
-    state=f"{IN_BOOTSTRAP}. It has a role in the target's environment.",
+    state=f"{IN_BOOTSTRAP}. {HAS_ROLE}",
+    erased=f"{ERASED}. {HAS_ROLE}",
     back=RETURN,
 )
 NICS = Step(
@@ -215,7 +132,8 @@ NICS = Step(
     is_done=lambda f: f.is_laid_out or (f.in_target and f.has_nics),
     timeout="assign",
     retries="assign",
-    state=f"{IN_BOOTSTRAP}. It has a role in the target's environment.",
+    state=f"{IN_BOOTSTRAP}. {HAS_ROLE}",
+    erased=f"{ERASED}. {HAS_ROLE}",
     back=RETURN,
 )
 PROVISION = Step(
@@ -309,4 +227,4 @@ def where(facts: Facts, by_fuel: bool) -> str:
     if step is None:
         return "It is a compute node of the target; nothing is left to do."
     back = way_back(step, facts.host, by_fuel)
-    return f"{step.state} Forward: {way_on(facts.host)}. Back: {back}."
+    return f"{step.state_now(by_fuel)} Forward: {way_on(facts.host)}. Back: {back}."
