@@ -5,7 +5,7 @@ The clouds answer what the upgrade asks of them and keep what it changes; Fuel i
 stand-in and the BMC the lab's own, both as real processes or threads over real sockets.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from pumphouse.fuel_access import FuelAccess
 from pumphouse.hosts import HostSettings
 from pumphouse.limits import host_limit
 from pumphouse.listings import LISTINGS, RAW
+from pumphouse.release_options import ReleaseOptions
 from pumphouse.service_marks import Mark
 from pumphouse.upgrade_options import UpgradeOptions
 from tests import answers
@@ -126,9 +127,16 @@ class Rack:
         self.source.add(host, status="disabled", disabled_reason=Mark().text)
         _boots(self, host)
 
-    def save(self, folder: Path, name: str = SITE, patient: bool = False, **options: Any) -> None:
+    def save(
+        self,
+        folder: Path,
+        name: str = SITE,
+        patient: bool = False,
+        release: ReleaseOptions | None = None,
+        **options: Any,
+    ) -> None:
         """
-        Write the blocks and the limit of site *name* to Prefect.
+        Write the blocks and the limit of site *name* to Prefect; *options* are of the upgrade.
 
         patient: Wait as long for an answer, and between two looks, as usual; else as a test does.
         """
@@ -143,6 +151,7 @@ class Rack:
             hosts={host: _settings(number) for host, (number, _) in self.hosts.items()},
             storage=Storage(url=str(folder)),
             upgrade=UpgradeOptions.model_validate({**quick, **options}),
+            release=release or ReleaseOptions(),
         )
         site.save(name, overwrite=True)
         with get_client(sync_client=True) as client:
@@ -226,3 +235,23 @@ def _joins(rack: Rack) -> None:
         return rack.target._listed(request)
 
     rack.target.fake.route("GET", "compute", "/os-services", listed)
+
+
+def follow_power(rack: Rack, reaches_fuel: Callable[[], bool] = lambda: True) -> None:
+    """Let power and boot device decide what runs, and the network whether Fuel hears of it."""
+    machine, follow = rack.bmc.machine, rack.bmc.machine._follow
+
+    def following(name: str, values: list[str]) -> None:
+        follow(name, values)
+        starts = name == "reset" or (name == "power" and values == ["1"])
+        service = rack.source.services[HOST]
+        service["state"] = "down" if not machine.power else service["state"]
+        if starts and machine.boot[0] == "pxe":
+            service["state"] = "down"
+            if reaches_fuel() and rack.node() is None:
+                rack.fuel.register(NUMBER)
+        if starts and machine.boot[0] == "disk":
+            service["state"] = "up"
+            rack.fuel.fault("offline", mac=MACS[0])
+
+    machine._follow = following  # type: ignore[method-assign]

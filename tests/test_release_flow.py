@@ -21,7 +21,7 @@ from pumphouse.switches import SwitchPort
 from pumphouse.tasks import release_steps, upgrade_steps
 from tests import switches
 from tests.fuel_server import ENVIRONMENT
-from tests.rack import HOST, MACS, NUMBER, SITE, Rack, standing
+from tests.rack import HOST, MACS, NUMBER, SITE, Rack, follow_power, standing
 from tests.test_switch_ssh import BY_BRIDGES, NEW, OLD
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
@@ -42,7 +42,7 @@ def rack(tmp_path: Path, hurdles: list[Callable[[], bool]]) -> Iterator[Rack]:
         # No environment: the target is not there yet.
         found.save(tmp_path, environment="")
         change(release=ReleaseOptions(vlan=NEW, return_vlan=OLD))
-        boots(found, lambda: all(is_taken() for is_taken in hurdles))
+        follow_power(found, lambda: all(is_taken() for is_taken in hurdles))
         yield found
 
 
@@ -58,26 +58,6 @@ def plug(port: SwitchPort | None) -> None:
     """Say where the host is plugged in."""
     known = cast(Site, Site.load(SITE)).hosts[HOST]
     change(hosts={HOST: known.model_copy(update={"switch_port": port})})
-
-
-def boots(rack: Rack, reaches_fuel: Callable[[], bool]) -> None:
-    """Let power and boot device decide what runs, and the network whether Fuel hears of it."""
-    machine, follow = rack.bmc.machine, rack.bmc.machine._follow
-
-    def following(name: str, values: list[str]) -> None:
-        follow(name, values)
-        starts = name == "reset" or (name == "power" and values == ["1"])
-        service = rack.source.services[HOST]
-        service["state"] = "down" if not machine.power else service["state"]
-        if starts and machine.boot[0] == "pxe":
-            service["state"] = "down"
-            if reaches_fuel() and rack.node() is None:
-                rack.fuel.register(NUMBER)
-        if starts and machine.boot[0] == "disk":
-            service["state"] = "up"
-            rack.fuel.fault("offline", mac=MACS[0])
-
-    machine._follow = following  # type: ignore[method-assign]
 
 
 def told(rack: Rack) -> list[str]:
