@@ -100,8 +100,13 @@ def make_rules(api: Api, item: Item, ids: Ids) -> str:
         "security_group_rules",
         params={"security_group_id": group_id},
     )
-    there = {_key(security_group_rule(raw), group_id): raw["id"] for raw in listed}
-    wanted = {_translated(rule, ids): rule for rule in item.row["rules"]}
+    known = [
+        rule for raw in listed if not (rule := security_group_rule(raw))["remote_address_group_id"]
+    ]
+    there = {_key(rule, group_id): rule["id"] for rule in known}
+    # A rule whose remote is an address group says "anybody" without it: it is left out.
+    carried = [rule for rule in item.row["rules"] if not rule["remote_address_group_id"]]
+    wanted = {_translated(rule, ids): rule for rule in carried}
     for key, rule in wanted.items():
         if key not in there:
             body = bodies.rule(rule, group_id, project_id, ids)

@@ -130,13 +130,21 @@ def test_a_new_group_is_made_exact() -> None:
         return Answer(204)
 
     rule = dict.fromkeys(
-        ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "description")
-    )
+        ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "description",
+         "remote_address_group_id")
+    )  # fmt: skip
     rule |= {"security_group_id": "g", "direction": "ingress", "ether_type": "IPv4"}
     group = item(
         "g",
         kind="security_groups",
-        row={"project_id": "p", "rules": [{**rule, "remote_group_id": "g"}]},
+        row={
+            "project_id": "p",
+            "rules": [
+                {**rule, "remote_group_id": "g"},
+                # Without its address group it would let everybody in: it is not made.
+                {**rule, "remote_group_id": None, "remote_address_group_id": "a"},
+            ],
+        },
     )
     ids = {"security_groups": {"g": "G"}, "projects": {"p": "P"}}
     with FakeCloud() as cloud, Api(cloud.block(), "target") as api:

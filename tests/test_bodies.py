@@ -3,8 +3,10 @@
 import pytest
 
 from pumphouse import bodies
+from pumphouse.comparison import RULES
+from pumphouse.losses import losses
 from pumphouse.models import SOURCE_ID
-from tests.tenants import row, source
+from tests.tenants import estate, row, source
 
 IDS = {
     "domains": {"default": "default"},
@@ -173,3 +175,23 @@ def test_zones_and_groups_are_those_of_the_target() -> None:
     assert (bodies.hints(plain), bodies.hints(placed)) == (
         {}, {"os:scheduler_hints": {"group": "G"}},
     )  # fmt: skip
+
+
+def test_what_a_target_may_not_know_is_sent_only_where_it_says_something() -> None:
+    """Service types and DNS names travel; where there are none, their names are not sent."""
+    subnet = bodies.subnet(of("subnets", service_types=["compute:nova"]), IDS)
+    address = bodies.floating_ip(of("floating_ips", dns_name="www", dns_domain="shop."), IDS)
+    assert subnet["service_types"] == ["compute:nova"]
+    assert (address["dns_name"], address["dns_domain"]) == ("www", "shop.")
+    assert not {"service_types", "dns_publish_fixed_ip"} & set(bodies.subnet(of("subnets"), IDS))
+    assert not {"dns_name", "dns_domain"} & set(bodies.floating_ip(of("floating_ips"), IDS))
+
+
+def test_a_rule_for_an_address_group_is_a_loss_and_no_part() -> None:
+    """It is said before; it is not compared, or the copy would lack it for ever."""
+    rule = row("security_group_rules", id="gr9", security_group_id="g1",
+               direction="ingress", ether_type="IPv4", remote_address_group_id="a1")  # fmt: skip
+    group = {**of("security_groups"), "rules": [rule]}
+    (said,) = losses("security_groups", group, estate(ROWS))
+    assert "gr9" in said
+    assert RULES["security_groups"].parts(group, estate(ROWS)) == frozenset()

@@ -139,6 +139,9 @@ def subnet(row: Row, ids: Ids) -> dict[str, Any]:
         "host_routes": row["host_routes"],
         "ipv6_address_mode": row["ipv6_address_mode"],
         "ipv6_ra_mode": row["ipv6_ra_mode"],
+        # Sent only where they say something: a target without these extensions refuses the names.
+        "service_types": row["service_types"] or None,
+        "dns_publish_fixed_ip": row["dns_publish_fixed_ip"] or None,
         "tags": tags(row),
     }
     # Null says "no gateway"; left out means "the first address".
@@ -230,13 +233,16 @@ def eui64(mac: str) -> int:
 
 def floating_ip(row: Row, ids: Ids) -> dict[str, Any]:
     """Return the body of a floating IP: the same address, not yet bound to a port."""
-    return {
+    body = {
         "floating_network_id": ids["networks"][row["floating_network_id"]],
         "floating_ip_address": row["floating_ip_address"],
         "project_id": ids["projects"][row["project_id"]],
         "description": row["description"] or "",
+        "dns_name": row["dns_name"] or None,
+        "dns_domain": row["dns_domain"] or None,
         "tags": tags(row),
     }
+    return _present(body)
 
 
 def volume(row: Row, image_id: str) -> dict[str, Any]:

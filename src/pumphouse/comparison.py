@@ -172,6 +172,7 @@ def _rules(row: Row, estate: Estate) -> frozenset[Hashable]:
     return frozenset(
         rule_key(rule, group, estate.label("security_groups", rule["remote_group_id"]))
         for rule in rules
+        if not rule["remote_address_group_id"]
     )
 
 

@@ -50,8 +50,15 @@ def _network(row: Row, source: Estate) -> Losses:
 def _subnet(row: Row, source: Estate) -> Losses:
     if row["subnet_pool_id"]:
         yield "Its subnet pool: the copy has the same CIDR without one."
-    if row["service_types"]:
-        yield "Its service types."
+
+
+def _security_group(row: Row, source: Estate) -> Losses:
+    named = sorted(r["id"] for r in row["rules"] if r["remote_address_group_id"])
+    if named:
+        yield (
+            f"Its {len(named)} rule(s) for address groups ({', '.join(named)}): without the group "
+            "they would let everybody in; make them at the target."
+        )
 
 
 def _router(row: Row, source: Estate) -> Losses:
@@ -71,8 +78,6 @@ def _port(row: Row, source: Estate) -> Losses:
 def _floating_ip(row: Row, source: Estate) -> Losses:
     if row["qos_policy_id"]:
         yield "Its QoS policy."
-    if row["dns_name"]:
-        yield "Its DNS name."
 
 
 def _volume_type(row: Row, source: Estate) -> Losses:
@@ -96,6 +101,7 @@ SAID: dict[str, Callable[[Row, Estate], Losses]] = {
     "images": images.losses,
     "networks": _network,
     "subnets": _subnet,
+    "security_groups": _security_group,
     "routers": _router,
     "ports": _port,
     "floating_ips": _floating_ip,
