@@ -13,13 +13,14 @@ from pumphouse.blocks.site import Site
 from pumphouse.drift import drift
 from pumphouse.errors import ConfigError, MigrationIncomplete, PlanDrifted, Refused
 from pumphouse.estate import Estate
+from pumphouse.flows.take_back import take_back_the_rest
 from pumphouse.health import assigned
 from pumphouse.images import needed
 from pumphouse.kinds import named as named_kinds
 from pumphouse.ledger import Entry, Status, failures
 from pumphouse.live import todo_text
 from pumphouse.models import Mover
-from pumphouse.plan import DONE, Plan
+from pumphouse.plan import DONE
 from pumphouse.selection import Selection, written
 from pumphouse.tasks import plans, storage
 from pumphouse.tasks.bookkeeping import BATCHES, Book
@@ -29,6 +30,9 @@ from pumphouse.tasks.plan_storage import read_plan
 from pumphouse.tasks.storage import Folder
 
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=10)
+
+GRACE_S = 20.0
+"""A cancelled run's servers have this long to be undone; Prefect kills it after 30 s."""
 
 
 class Migration(BaseModel):
@@ -50,7 +54,13 @@ class Migration(BaseModel):
     seconds: float
 
 
-@flow(name="migrate", flow_run_name="migrate at {site}", task_runner=RUNNER)
+@flow(
+    name="migrate",
+    flow_run_name="migrate at {site}",
+    task_runner=RUNNER,
+    on_cancellation=[take_back_the_rest],
+    on_crashed=[take_back_the_rest],
+)
 def migrate(
     # Empty lists, and not None, make plain lists in the form of Prefect's UI.
     projects: list[str] = [],  # noqa: B006
@@ -155,9 +165,17 @@ def migrate(
         return planned
     checks = assigned(pair.health_checks, clouds[0])
     work = Work(pair, _slots(pair, site), checks=checks, moves_unhealthy=move_unhealthy)
-    entries = _carry_out(work, intended, clouds[1])
-    seconds = round(monotonic() - began, 3)
-    report = publish_ledger(site, folder, intended, entries, seconds, pair.storage.link)
+    book = Book(intended)
+    try:
+        _carry_out(work, book, clouds[1])
+    except BaseException:
+        # Threads get no exception: they look at this, undo what they are at, and end.
+        work.stop.set()
+        book.close(GRACE_S)
+        raise
+    finally:
+        entries, seconds = book.entries, round(monotonic() - began, 3)
+        report = publish_ledger(site, folder, intended, entries, seconds, pair.storage.link)
     if failed := failures(entries):
         done = [e for e in entries if e.status in (Status.DONE, Status.FOUND)]
         raise MigrationIncomplete(failed, len(done), report)
@@ -183,30 +201,24 @@ def _slots(pair: Site, site: str) -> Slots:
     )
 
 
-def _carry_out(work: Work, intended: Plan, target: Estate) -> list[Entry]:
-    """Do every item of the plan, stage by stage; return the ledger's entries."""
-    book = Book(intended)
+def _carry_out(work: Work, book: Book, target: Estate) -> None:
+    """Do every item of the plan, stage by stage."""
+    intended = book.plan
     get_run_logger().info(todo_text(i.kind for i in intended.items if i.action not in DONE))
-    try:
-        if any(item.action not in DONE for item in intended.items):
-            clean_up(work.pair, {p["id"]: p["tags"] or [] for p in target.rows("projects")})
-        for kind in BATCHES:
-            book.batch(work, kind)
-        detached = [item for item in intended.of("volumes") if not item.row["attachments"]]
-        for with_kernel in (False, True):
-            every = intended.of("images")
-            items = [item for item in every if bool(needed([item.row])) == with_kernel]
-            book.each(work, copy_image, items)
-        for kind in ("ports", "floating_ips"):
-            book.batch(work, kind)
-        book.each(work, copy_volume, detached)
-        book.each(work, cut_over, intended.of("servers"))
-        book.carried(intended.of("volumes"))
-    except BaseException:
-        # Threads get no exception: they look at this, undo what they are at, and end.
-        work.stop.set()
-        raise
-    return book.entries
+    if any(item.action not in DONE for item in intended.items):
+        clean_up(work.pair, {p["id"]: p["tags"] or [] for p in target.rows("projects")})
+    for kind in BATCHES:
+        book.batch(work, kind)
+    detached = [item for item in intended.of("volumes") if not item.row["attachments"]]
+    for with_kernel in (False, True):
+        every = intended.of("images")
+        items = [item for item in every if bool(needed([item.row])) == with_kernel]
+        book.each(work, copy_image, items)
+    for kind in ("ports", "floating_ips"):
+        book.batch(work, kind)
+    book.each(work, copy_volume, detached)
+    book.each(work, cut_over, intended.of("servers"))
+    book.carried(intended.of("volumes"))
 
 
 def _done(planned: Migration, entries: Sequence[Entry], seconds: float, report: str) -> Migration:

@@ -1,5 +1,6 @@
 """Do the items of a plan, batch by batch and one by one, and remember what became of each."""
 
+import time
 from collections.abc import Iterable, Sequence
 
 from prefect.futures import PrefectFuture
@@ -18,6 +19,10 @@ BATCHES = (
 """Kinds that travel as one task each, in this order; rules are a second pass over groups."""
 
 
+STOPPED = "It was stopped when the run was cancelled, and is taken back after its end."
+UNTRIED = "The run was cancelled before its turn."
+
+
 class Book:
     """What has been done so far: entries, the target's ids, and what failed."""
 
@@ -26,6 +31,7 @@ class Book:
         self.ids = {kind: dict(of) for kind, of in intended.ids.items()}
         self.entries: list[Entry] = []
         self.failed: set[str] = set()
+        self._running: list[tuple[Item, PrefectFuture[Entry]]] = []
 
     def note(self, done: Entry) -> None:
         """Add one entry. A second one of the same thing replaces the first if it failed."""
@@ -65,20 +71,47 @@ class Book:
 
     def each(self, work: Work, action: Task[..., Entry], items: Iterable[Item]) -> None:
         """Do items side by side, one task each; those that depend on a failed one are left."""
-        futures: list[tuple[Item, PrefectFuture[Entry]]] = []
+        self.start(work, action, items)
+        while self._running:
+            self._note_result(*self._running[0])
+            self._running.pop(0)
+
+    def start(self, work: Work, action: Task[..., Entry], items: Iterable[Item]) -> None:
+        """Begin items side by side, one task each."""
         for item in items:
             if item.action in DONE:
                 self.note(entry(item, Status.FOUND, item.reason))
             elif left := waits_for(item, self.failed):
                 self.note(entry(item, Status.LEFT, left))
             else:
-                futures.append((item, action.submit(work, item, self.ids)))
-        for item, future in futures:
-            result = future.result(raise_on_failure=False)
-            if isinstance(result, Entry):
-                self.note(result)
+                self._running.append((item, action.submit(work, item, self.ids)))
+
+    def _note_result(self, item: Item, future: PrefectFuture[Entry]) -> None:
+        result = future.result(raise_on_failure=False)
+        if isinstance(result, Entry):
+            self.note(result)
+        else:
+            self.note(entry(item, Status.FAILED, str(result)))
+
+    def close(self, patience_s: float) -> None:
+        """
+        Note what became of everything, in a run that was cancelled.
+
+        What is under way has *patience_s* to come to a safe end.
+        """
+        deadline = time.monotonic() + patience_s
+        for item, future in self._running:
+            future.wait(timeout=max(0.0, deadline - time.monotonic()))
+            if future.state.is_final():
+                self._note_result(item, future)
             else:
-                self.note(entry(item, Status.FAILED, str(result)))
+                self.note(entry(item, Status.FAILED, STOPPED))
+        noted = {done.key for done in self.entries}
+        for item in self.plan.items:
+            if item.key not in noted:
+                is_there = item.action in DONE
+                words = item.reason if is_there else UNTRIED
+                self.note(entry(item, Status.FOUND if is_there else Status.LEFT, words))
 
     def carried(self, volumes: Sequence[Item]) -> None:
         """Note the volumes that went with their servers, as these did."""

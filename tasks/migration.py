@@ -23,7 +23,17 @@ from pumphouse.limits import copies_limit, cutovers_limit
 from pumphouse.live import step_text
 from pumphouse.models import Mover, Role
 from pumphouse.plan import Item
-from pumphouse.tasks import flavors, identity, images, keypairs, networks, ports, quotas, volumes
+from pumphouse.tasks import (
+    claims,
+    flavors,
+    identity,
+    images,
+    keypairs,
+    networks,
+    ports,
+    quotas,
+    volumes,
+)
 from pumphouse.tasks import storage as stored
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import Effect, do_batch
@@ -211,6 +221,37 @@ def copy_volume(work: Work, item: Item, ids: Ids) -> Entry:
         checksum=checksum,
         message=lost or item.reason,
     )
+
+
+@task(task_run_name="find what run {run} left half-way", cache_policy=NO_CACHE)
+def half_way(pair: Site, run: str) -> list[str]:
+    """Return the ids of the source's servers that *run* was cutting over."""
+    with Api(pair.source, "source") as source:
+        every = source.list("compute", "/servers/detail", "servers", params={"all_tenants": 1})
+    return [raw["id"] for raw in every if claims.is_half_way(raw["metadata"], run)]
+
+
+@task(task_run_name="take back {item.name}", cache_policy=NO_CACHE)
+def take_back_server(pair: Site, item: Item, ids: Ids, checks: tuple[Check, ...]) -> str:
+    """
+    Undo the cut-over that a dead run left half-way; return what became of it.
+
+    Raises:
+        ServerClaimed: Another run is at it.
+        CutOverFailed: Not everything could be undone.
+    """
+    with Api(pair.source, "source") as source, Api(pair.target, "target") as target:
+        crossing = CutOver(
+            source=source,
+            target=target,
+            sign_in=lambda user, project: owner(pair.target, target, user, project),
+            item=item,
+            ids=ids,
+            timeouts=pair.timeouts,
+            log=get_run_logger().info,
+            checks=checks,
+        )
+        return crossing.take_back()
 
 
 @task(task_run_name="cut over {item.name}", cache_policy=NO_CACHE)

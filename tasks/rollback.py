@@ -11,6 +11,8 @@ from pumphouse.tasks.crossing import LOCKED, Crossing
 from pumphouse.tasks.crossing_disks import delete_copies
 from pumphouse.tasks.waiting import NEVER
 
+NOT_ALL = "NOT everything could be undone: "
+
 
 def undo(crossing: Crossing, failed: str) -> str:
     """Take back all steps up to *failed*; return what became of it, as sentences."""
@@ -29,7 +31,7 @@ def undo(crossing: Crossing, failed: str) -> str:
         words = f"Everything was undone: the source server is {state} as before."
         return words + (_checked(crossing) if "stop" in undo_order(failed) else "")
     return (
-        "NOT everything could be undone: "
+        NOT_ALL
         + " | ".join(problems)
         + " Repair that and run again: it goes on from the source server's metadata."
     )
@@ -94,8 +96,9 @@ def _undo_lock(crossing: Crossing) -> None:
 
 
 def _undo_remember(crossing: Crossing) -> None:
-    """Remove the journal: last, since a killed undo is carried on from it."""
-    servers.remove_metadata(crossing.source, crossing.id, list(crossing.journal))
+    """Remove the journal: last, since a killed undo is carried on from it; its head at the end."""
+    keys = sorted(crossing.journal, key=lambda key: key == WAS)
+    servers.remove_metadata(crossing.source, crossing.id, keys)
 
 
 UNDO: Mapping[str, Callable[[Crossing], None]] = {

@@ -79,6 +79,11 @@ class Stack:
         with urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
+    def cancel(self, run: Any) -> None:
+        """Cancel a flow run, as the UI's button does."""
+        body = {"state": {"type": "CANCELLING", "name": "Cancelling"}, "force": False}
+        self.post(f"/flow_runs/{run['id']}/set_state", body)
+
     def newest_run(self) -> Any:
         """Return the flow run that was created last."""
         body = {"sort": "EXPECTED_START_TIME_DESC", "limit": 1}

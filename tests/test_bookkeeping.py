@@ -1,8 +1,10 @@
 """What is merged into another thing gets that one's copy, or is left with it."""
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from prefect.states import Completed, Running, State
 
 from pumphouse.ledger import Entry, Status, entry
 from pumphouse.models import Action
@@ -42,3 +44,41 @@ def test_it_is_left_when_the_other_fails(monkeypatch: pytest.MonkeyPatch) -> Non
     book = done(monkeypatch, Status.FAILED, None)
     assert [e.status for e in book.entries] == [Status.FAILED, Status.LEFT]
     assert {"projects:p1", "projects:p2"} == book.failed
+
+
+class Future:
+    """A task that has come so far."""
+
+    def __init__(self, state: State[Any], result: Any = None) -> None:
+        self.state, self._result = state, result
+
+    def wait(self, timeout: float) -> None:
+        """Take no time."""
+
+    def result(self, raise_on_failure: bool) -> Any:
+        """Return what it ended with."""
+        return self._result
+
+
+def test_a_cancelled_run_has_an_entry_for_everything() -> None:
+    """What ended, what was stopped on the way, and what was not begun."""
+    items = [
+        Item(kind="servers", source_id=id_, name=id_, action=Action.CREATE, reason="new")
+        for id_ in ("undone", "moved", "stopped", "not begun")
+    ]
+    items.append(items[0].model_copy(update={"source_id": "there", "action": Action.ADOPT}))
+    book = Book(Plan(items=tuple(items)))
+    futures = iter([
+        Future(Completed(), OSError("undone")),
+        Future(Completed(), entry(items[1], Status.DONE)),
+        Future(Running()),
+    ])  # fmt: skip
+    task = SimpleNamespace(submit=lambda work, item, ids: next(futures))
+    book.start(cast(Work, None), cast(Any, task), items[:3])
+
+    book.close(0)
+
+    assert [(e.source_id, e.status) for e in book.entries] == [
+        ("undone", Status.FAILED), ("moved", Status.DONE), ("stopped", Status.FAILED),
+        ("not begun", Status.LEFT), ("there", Status.FOUND),
+    ]  # fmt: skip

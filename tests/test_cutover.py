@@ -5,13 +5,14 @@ from typing import Any, cast
 
 import pytest
 
+from pumphouse.checks import WAS
 from pumphouse.config import Timeouts
 from pumphouse.errors import CutOverFailed
 from pumphouse.health import Check, HealthCheck
 from pumphouse.models import Action
 from pumphouse.plan import Item
 from pumphouse.steps import NAMES
-from pumphouse.tasks import health, rollback, servers
+from pumphouse.tasks import claims, health, rollback, servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.cutover import CutOver
 
@@ -179,3 +180,56 @@ def test_a_copy_that_fails_its_checks_is_taken_back(
         cutover.run()
 
     assert "undo_boot" in calls
+
+
+def test_a_server_in_other_hands_is_not_touched(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second run on it would undo what the first one does."""
+    calls = recorded(monkeypatch, {})
+    monkeypatch.setattr(claims, "rival", lambda note: "Run x moves it." if note else "")
+    taken = LIVE | {"metadata": {WAS: "ACTIVE", claims.RUN: "x h 1 1"}}
+    monkeypatch.setattr(servers, "read_server", lambda api, id_: taken)
+
+    with pytest.raises(CutOverFailed, match=r"Run x moves it\..*Nothing was touched"):
+        cutover.run()
+
+    assert calls == []
+
+
+def test_it_is_asked_again_right_before_the_journal_is_written(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between looking and writing another run may have begun: its journal stays."""
+    taken = LIVE | {"metadata": {WAS: "ACTIVE", claims.RUN: "x h 1 1"}}
+    seen = [dict(LIVE), taken]
+    monkeypatch.setattr(servers, "read_server", lambda api, id_: seen.pop(0))
+    monkeypatch.setattr(claims, "rival", lambda note: "Run x moves it." if note else "")
+    removed: list[str] = []
+    monkeypatch.setattr(servers, "remove_metadata", lambda api, id_, keys: removed.extend(keys))
+
+    with pytest.raises(CutOverFailed, match=r"remember: .*Run x moves it"):
+        cutover.run()
+
+    assert removed == []
+
+
+def test_what_a_killed_run_left_is_taken_back(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every step is undone, by what the journal says."""
+    calls = recorded(monkeypatch, {})
+    journal = {WAS: "ACTIVE", "pumphouse:locked": "no", claims.RUN: "x h 1 1"}
+    monkeypatch.setattr(claims, "rival", lambda note: "")
+    monkeypatch.setattr(
+        servers, "read_server", lambda api, id_: LIVE | {"metadata": {**journal, "mine": "1"}}
+    )
+    monkeypatch.setattr(servers, "write_metadata", lambda api, id_, values: None)
+
+    said = cutover.take_back()
+
+    assert calls == [
+        f"undo_{name}" for name in reversed(NAMES[:-1]) if name not in ("verify", "check")
+    ]
+    assert set(cutover.journal) == set(journal)
+    assert "ACTIVE as before" in said

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import psutil
 import pytest
 from openstack.connection import Connection
 
@@ -131,6 +133,76 @@ def test_killed_in_the_middle_it_goes_on(
     copies = _copies(target, server)
     assert [copy.status for copy in copies] == ["ACTIVE"]
     assert source.compute.get_server(server.id).status == "SHUTOFF"
+
+
+def test_cancelled_in_the_middle_the_server_runs_as_before(
+    stack: Stack, tenant: Tenant, source: Connection, target: Connection
+) -> None:
+    """The cut-over is undone, the ledger says so, and the run is cancelled in the end."""
+    server = tenant.create_server(
+        tenant.create_image(size_mib=1024), tenant.create_flavor(), tenant.create_network()
+    )
+    watching = stack.start("migrate", "--project", tenant.name, "--deployment", "--yes")
+    wait_for(lambda: _is_down(source, server), 400, "the source server is stopped")
+
+    stack.cancel(run := stack.newest_run())
+    output, _ = watching.communicate(timeout=300)
+
+    assert watching.returncode == 1
+    assert "Cancelled" in output
+    assert source.compute.get_server(server.id).status == "ACTIVE"
+    assert not _copies(target, server)
+    assert not [key for key in _metadata(source, server) if key.startswith("pumphouse:")]
+    ledger = pd.read_parquet(_ledger(stack, run))
+    assert ledger.set_index("kind").status["servers"] == "failed"
+
+
+def test_a_killed_run_is_taken_back_by_its_worker(
+    stack: Stack, tenant: Tenant, source: Connection, target: Connection
+) -> None:
+    """The server does not stay down until somebody comes: it runs at the source again."""
+    server = tenant.create_server(
+        tenant.create_image(size_mib=64), tenant.create_flavor(), tenant.create_network()
+    )
+    watching = stack.start("migrate", "--project", tenant.name, "--deployment", "--yes")
+    wait_for(lambda: _is_down(source, server), 400, "the source server is stopped")
+    run = stack.newest_run()
+
+    os.kill(_process_of(stack, run["id"]), signal.SIGKILL)
+    output, _ = watching.communicate(timeout=300)
+    wait_for(lambda: not _is_down(source, server), 120, "the source server runs again")
+
+    assert "Crashed" in output
+    wait_for(lambda: not _metadata(source, server), 60, "the journal is removed")
+    assert not _copies(target, server)
+    again = stack.pumphouse("migrate", "--project", tenant.name, "--deployment", "--yes")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert [copy.status for copy in _copies(target, server)] == ["ACTIVE"]
+
+
+def _is_down(source: Connection, server: Any) -> bool:
+    return bool(source.compute.get_server(server.id).status == "SHUTOFF")
+
+
+def _metadata(cloud: Connection, server: Any) -> dict[str, str]:
+    return dict(cloud.compute.get_server(server.id).metadata)
+
+
+def _ledger(stack: Stack, run: Any) -> Path:
+    """Return the ledger of a flow run."""
+    runs = stack.config.parent / "storage" / "runs"
+    (found,) = runs.glob(f"*-{run['id'][:8]}/ledger.parquet")
+    return found
+
+
+def _process_of(stack: Stack, run_id: str) -> int:
+    """Return the process of a flow run: the worker's child that has its id."""
+    worker = stack.services.worker.pid
+    assert worker
+    for child in psutil.Process(worker).children(recursive=True):
+        if child.environ().get("PREFECT__FLOW_RUN_ID") == run_id:
+            return int(child.pid)
+    raise AssertionError(f"no process has run {run_id}")
 
 
 def _copies(target: Connection, server: Any) -> list[Any]:

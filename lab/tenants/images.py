@@ -71,7 +71,10 @@ def upload(connection: Connection, image_id: str, path: Path) -> None:
 def write_disk(directory: Path, seed: str, size_mib: int, disk_format: str) -> Path:
     """Write a disk of random bytes that only `seed` decides, in a format of qemu-img's."""
     raw = directory / "disk.raw"
-    raw.write_bytes(random.Random(seed).randbytes(size_mib * MIB))
+    content = random.Random(seed)
+    with raw.open("wb") as file:
+        for _ in range(size_mib):
+            file.write(content.randbytes(MIB))
     if disk_format == "raw":
         return raw
     disk = directory / f"disk.{disk_format}"

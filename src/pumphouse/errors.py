@@ -16,8 +16,10 @@ Our exception hierarchy:
   - Unhealthy               a server fails its health checks
   - WaitFailed              a resource did not become what was waited for
   - Interrupted             the run was told to stop
+  - ServerClaimed           another run moves the same server
   - CutOverFailed           one server's cut-over failed and was undone (or could not be)
   - ReturnFailed            one server's return failed and was undone (or could not be)
+  - TakeBackIncomplete      what a killed run left half-way was not all undone
   - MigrationIncomplete     a run ended with something left to do
     - RollbackIncomplete    a rollback did
     - FinalizeIncomplete    a finalize did
@@ -386,6 +388,25 @@ class Interrupted(PumphouseError):
         return f"The run was cancelled while {self.what}."
 
 
+class ServerClaimed(PumphouseError):
+    """
+    Another run moves the same server.
+
+    Attributes:
+        server: Name and source id.
+
+        who: The other run, as a sentence.
+    """
+
+    def __init__(self, server: str, who: str) -> None:
+        super().__init__(server, who)
+        self.server = server
+        self.who = who
+
+    def __str__(self) -> str:
+        return f"Server {self.server} is taken: {self.who} Wait for that run, or cancel it."
+
+
 class CutOverFailed(PumphouseError):
     """
     One server's cut-over failed.
@@ -409,6 +430,28 @@ class CutOverFailed(PumphouseError):
 
     def __str__(self) -> str:
         return f"Server {self.server} was not migrated: {self.step}: {self.reason} {self.state}"
+
+
+class TakeBackIncomplete(PumphouseError):
+    """
+    Not everything that a killed run left half-way was undone.
+
+    Attributes:
+        run: Id of that run.
+
+        problems: A sentence for each server that is not as it was.
+    """
+
+    def __init__(self, run: str, problems: Sequence[str]) -> None:
+        super().__init__(run, list(problems))
+        self.run = run
+        self.problems = list(problems)
+
+    def __str__(self) -> str:
+        return (
+            f"Run {self.run} was killed, and {len(self.problems)} server(s) are not as before: "
+            f"{' | '.join(self.problems)} Repair that and run the same migration again."
+        )
 
 
 class MigrationIncomplete(PumphouseError):

@@ -1,0 +1,75 @@
+"""Undo what a migration left half-way when it was killed."""
+
+from typing import Any, cast
+
+from prefect import flow, get_run_logger
+from prefect.logging.loggers import flow_run_logger
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from pumphouse.blocks.site import Site
+from pumphouse.errors import PumphouseError, TakeBackIncomplete
+from pumphouse.health import assigned
+from pumphouse.selection import Selection, written
+from pumphouse.tasks import plans, storage
+from pumphouse.tasks.migration import half_way, take_back_server
+from pumphouse.tasks.storage import Folder
+
+RUNNER: Any = ThreadPoolTaskRunner(max_workers=10)
+
+
+@flow(name="take-back", flow_run_name="take back what run {run} left", task_runner=RUNNER)
+def take_back(run: str, site: str = "default") -> list[str]:
+    """
+    Undo the cut-overs that a dead run left half-way: their servers run at the source again.
+
+    Args:
+        run: Id of the flow run that is dead.
+
+        site: Name of the saved Pumphouse Site block.
+
+    Returns:
+        The names of the servers.
+
+    Raises:
+        TakeBackIncomplete: Not everything could be undone.
+    """
+    pair = cast(Site, Site.load(site))
+    servers = half_way(pair, run)
+    if not servers:
+        return []
+    name = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-taken-back-{run[:8]}"
+    clouds = plans.read_clouds(pair, Folder(pair.storage.url) / "runs" / name)
+    wanted = Selection(include=written((), servers=servers))
+    intended = plans.make(pair, clouds, wanted, pair.migrate.mover)
+    checks = assigned(pair.health_checks, clouds[0])
+    items = [item for item in intended.of("servers") if item.source_id in servers]
+    began = [
+        (item, take_back_server.submit(pair, item, intended.ids, checks.get(item.source_id, ())))
+        for item in items
+    ]
+    problems = []
+    for item, future in began:
+        try:
+            get_run_logger().warning("%s: %s", item.label, future.result())
+        except PumphouseError as error:
+            problems.append(str(error))
+    if problems:
+        raise TakeBackIncomplete(run, problems)
+    return [item.label for item in items]
+
+
+def take_back_the_rest(flow: Any, flow_run: Any, state: Any) -> None:
+    """
+    Take back what a cancelled or crashed run left: a hook, called when its process is dead.
+
+    Prefect kills a cancelled run after 30 seconds, and to start a server again can take longer.
+    """
+    logger = flow_run_logger(flow_run, flow)
+    site = flow_run.parameters.get("site", "default")
+    try:
+        servers = take_back(run=str(flow_run.id), site=site)
+    except Exception as error:  # noqa: BLE001 - a hook has nobody to raise to
+        logger.error("What it left half-way is not taken back: %s", error)
+        return
+    for label in servers:
+        logger.warning("%s was half-way; it is at the source again, as before.", label)

@@ -1,0 +1,86 @@
+"""
+Who cuts a server over: a note in the journal, so that two runs never move one server.
+
+Nova has no lock for this, and its metadata no compare-and-swap: the journal is read once more
+right before it is written, which leaves milliseconds in which two runs could both begin.
+"""
+
+import os
+import socket
+from collections.abc import Mapping
+from uuid import UUID
+
+import httpx
+import psutil
+from prefect import runtime
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+
+from pumphouse.checks import STATE, WAS
+from pumphouse.tasks.crossing import SINCE
+
+CLOCK_S = 2
+"""How far two readings of when a process began may be apart."""
+
+CLOCK_S = 2
+"""How far two readings of when a process began may be apart."""
+
+RUN = "pumphouse:run"
+"""Metadata key of a source server that is being cut over: the run and its process."""
+
+
+def own() -> str:
+    """Return the note of this process: ``run host pid started``."""
+    me = psutil.Process()
+    return f"{run_id()} {socket.gethostname()} {me.pid} {me.create_time():.0f}"
+
+
+def run_id() -> str:
+    """Return the id of the flow run that this process carries out, not of one called by it."""
+    # Set by the worker that starts the process; the hooks of exactly that run are called.
+    given = os.environ.get("PREFECT__FLOW_RUN_ID")
+    return str(given or runtime.flow_run.root_flow_run_id or "none")
+
+
+def is_half_way(metadata: Mapping[str, str], run: str) -> bool:
+    """Return whether *run* was cutting over the server with this *metadata*, and has not ended."""
+    return (
+        WAS in metadata
+        and metadata.get(RUN, "").startswith(f"{run} ")
+        and metadata.get(STATE, "").startswith(SINCE)
+    )
+
+
+def rival(note: str) -> str:
+    """Return who else is at the server now, as a sentence; empty when nobody is."""
+    if not note:
+        return ""
+    run, host, pid, started = note.split()
+    if host == socket.gethostname():
+        is_at_it = int(pid) != os.getpid() and _lives(int(pid), float(started))
+        return f"Run {run} moves it, process {pid} of this machine." if is_at_it else ""
+    return _elsewhere(run, host)
+
+
+def _lives(pid: int, started: float) -> bool:
+    try:
+        began = float(psutil.Process(pid).create_time())
+        return abs(began - started) < CLOCK_S
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _elsewhere(run: str, host: str) -> str:
+    """Ask Prefect about a run of another machine. Who cannot be asked about is taken to live."""
+    way_out = (
+        f"Prefect's server cannot be asked about it. When it has ended, delete the metadata key "
+        f"{RUN} of the source server."
+    )
+    try:
+        with get_client(sync_client=True) as client:
+            found = client.read_flow_run(UUID(run))
+    except (ValueError, ObjectNotFound, httpx.HTTPError):
+        return f"Run {run} on {host} moves it, or did: {way_out}"
+    if found.state is None or found.state.is_final():
+        return ""
+    return f"Run {found.name} ({run}) on {host} moves it and is {found.state.name}."

@@ -1,0 +1,104 @@
+"""Two runs never move one server: who is dead loses it, who may live keeps it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Completed, Running, State
+
+from pumphouse.checks import STATE, WAS
+from pumphouse.tasks import claims
+from pumphouse.tasks.crossing import MIGRATED, SINCE
+
+RUN_ID = "0190a5a6-0000-7000-8000-000000000001"
+
+
+def elsewhere(patch: pytest.MonkeyPatch, answer: Any) -> str:
+    """Return what is said of a run of another machine, when Prefect answers so."""
+
+    class Client:
+        def __enter__(self) -> "Client":
+            return self
+
+        def __exit__(self, *error: Any) -> None:
+            """End."""
+
+        def read_flow_run(self, run_id: Any) -> Any:
+            if isinstance(answer, Exception):
+                raise answer
+            return SimpleNamespace(name="migrate at x", state=answer)
+
+    patch.setattr(claims, "get_client", lambda sync_client: Client())
+    return claims.rival(f"{RUN_ID} other-machine 4711 1700000000")
+
+
+def test_nobody_is_nobody() -> None:
+    """A server without a note is free."""
+    assert claims.rival("") == ""
+
+
+def test_the_same_process_may_go_on() -> None:
+    """A retry inside of a process finds its own note."""
+    assert claims.rival(claims.own()) == ""
+
+
+def test_a_living_process_of_this_machine_keeps_it() -> None:
+    """No server has to be asked."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        began = psutil.Process(other.pid).create_time()
+        note = f"{RUN_ID} {socket.gethostname()} {other.pid} {began:.0f}"
+        assert f"process {other.pid}" in claims.rival(note)
+        other.kill()
+    assert claims.rival(note) == ""
+
+
+def test_a_number_that_was_given_again_is_another_process() -> None:
+    """Numbers of processes come back; when they began does not."""
+    note = f"{RUN_ID} {socket.gethostname()} {os.getppid()} {time.time() - 10**7:.0f}"
+    assert claims.rival(note) == ""
+
+
+@pytest.mark.parametrize("state", [Completed(), None])
+def test_an_ended_run_of_another_machine_loses_it(
+    monkeypatch: pytest.MonkeyPatch, state: State[Any] | None
+) -> None:
+    """Prefect knows."""
+    assert elsewhere(monkeypatch, state) == ""
+
+
+def test_a_running_one_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name and state are said."""
+    assert "migrate at x" in (said := elsewhere(monkeypatch, Running()))
+    assert "Running" in said
+
+
+@pytest.mark.parametrize("error", [ObjectNotFound(OSError()), httpx.ConnectError("no")])
+def test_who_cannot_be_asked_about_keeps_it(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """It may be another operator's own run; the way out is said."""
+    assert f"delete the metadata key {claims.RUN}" in elsewhere(monkeypatch, error)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "is_it"),
+    [
+        ({WAS: "ACTIVE", STATE: f"{SINCE}17", claims.RUN: f"{RUN_ID} h 1 1"}, True),
+        ({WAS: "ACTIVE", STATE: f"{SINCE}17", claims.RUN: "another h 1 1"}, False),
+        ({WAS: "ACTIVE", STATE: MIGRATED, claims.RUN: f"{RUN_ID} h 1 1"}, False),
+        ({}, False),
+    ],
+)
+def test_only_what_the_dead_run_had_in_hand_is_half_way(
+    metadata: dict[str, str], is_it: bool
+) -> None:
+    """Other runs' servers and those that arrived are none of it."""
+    assert claims.is_half_way(metadata, RUN_ID) is is_it
