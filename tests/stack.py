@@ -31,7 +31,7 @@ def free_port() -> int:
 @contextmanager
 def running_server(folder: Path, **chosen: Any) -> Iterator[Services]:
     """Start a server in *folder* at a free port; stop it and its worker in the end."""
-    services = Services(folder, ServerOptions(port=free_port(), **chosen))
+    services = Services(folder, ServerOptions(**{"port": free_port(), **chosen}))
     try:
         services.start_server()
         yield services
@@ -89,9 +89,13 @@ class Stack:
         body = {"sort": "EXPECTED_START_TIME_DESC", "limit": 1}
         return self.post("/flow_runs/filter", body)[0]
 
-    def look(self, page: str, name: str) -> str:
+    def look(
+        self, page: str, name: str, net_log: Path | None = None, port: int | None = None
+    ) -> str:
         """
         Open *page* in a headless browser and return its text as HTML.
+
+        What it asks of the network is written to *net_log*. *port* is another one to ask.
 
         A picture of it goes to build/pictures/*name*.png. The browser waits for 20 s of the
         page's own time, which passes as fast as nothing is being loaded.
@@ -101,7 +105,10 @@ class Stack:
         command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
         command += ["--window-size=1400,1000", "--virtual-time-budget=20000", "--timeout=90000"]
         command += [f"--user-data-dir={self.services.folder / 'browser'}", "--dump-dom"]
-        command += [f"--screenshot={PICTURES / name}.png", f"{self.services.options.url}{page}"]
+        command += [f"--screenshot={PICTURES / name}.png"]
+        command += [f"--log-net-log={net_log}"] if net_log else []
+        url = f"http://127.0.0.1:{port}" if port else self.services.options.url
+        command.append(f"{url}{page}")
         return subprocess.run(command, capture_output=True, text=True, timeout=180).stdout
 
 

@@ -140,7 +140,7 @@ def test_cancelled_in_the_middle_the_server_runs_as_before(
 ) -> None:
     """The cut-over is undone, the ledger says so, and the run is cancelled in the end."""
     server = tenant.create_server(
-        tenant.create_image(size_mib=1024), tenant.create_flavor(), tenant.create_network()
+        tenant.create_image(size_mib=900), tenant.create_flavor(), tenant.create_network()
     )
     watching = stack.start("migrate", "--project", tenant.name, "--deployment", "--yes")
     wait_for(lambda: _is_down(source, server), 400, "the source server is stopped")
