@@ -64,11 +64,14 @@ def _purge_networks(admin: Connection, project_id: str) -> None:
             network.delete_rbac_policy(policy)
     _delete(network.networks(project_id=project_id), network.delete_network)
     _delete(network.subnet_pools(project_id=project_id), network.delete_subnet_pool)
+    _delete(network.address_scopes(project_id=project_id), network.delete_address_scope)
+    _delete(network.qos_policies(project_id=project_id), network.delete_qos_policy)
     groups = list(network.security_groups(project_id=project_id))
     for group in groups:
         rules = list(network.security_group_rules(security_group_id=group.id))
         _delete(rules, network.delete_security_group_rule)
     _delete(groups, network.delete_security_group)
+    _delete(network.address_groups(project_id=project_id), network.delete_address_group)
 
 
 def _purge_router(admin: Connection, router) -> None:

@@ -14,7 +14,8 @@ from pumphouse.tasks.migration import Work, copy_batch
 BATCHES = (
     "domains", "projects", "roles", "implied_roles", "users", "groups", "group_members",
     "assignments", "quotas", "flavors", "keypairs",
-    "networks", "subnets", "security_groups", "rules", "routers", "volume_types",
+    "qos_policies", "address_scopes", "subnet_pools", "address_groups",
+    "networks", "subnets", "security_groups", "rules", "routers", "rbac_policies", "volume_types",
 )  # fmt: skip
 """Kinds that travel as one task each, in this order; rules are a second pass over groups."""
 

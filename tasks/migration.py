@@ -29,6 +29,7 @@ from pumphouse.tasks import (
     identity,
     images,
     keypairs,
+    network_policies,
     networks,
     ports,
     quotas,
@@ -50,7 +51,8 @@ READ = (
     "servers", "hypervisors", "images", "networks", "subnets", "routers", "ports",
     "floating_ips", "security_groups", "security_group_rules", "volume_types", "volumes",
     "application_credentials", "availability_zones", "compute_services", "rbac_policies",
-    "server_groups", "snapshots", "volume_services",
+    "server_groups", "snapshots", "volume_services", "qos_policies", "address_scopes",
+    "subnet_pools", "address_groups", "network_extensions",
 )  # fmt: skip
 """The tables that a migration looks at."""
 
@@ -59,6 +61,7 @@ EFFECTS: dict[str, Effect] = {
     **quotas.EFFECTS,
     **flavors.EFFECTS,
     **keypairs.EFFECTS,
+    **network_policies.EFFECTS,
     **networks.EFFECTS,
     **ports.EFFECTS,
     "rules": networks.make_rules,

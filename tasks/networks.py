@@ -15,9 +15,11 @@ from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import Effect, is_new
 
 
-def create(api: Api, path: str, key: str, body: dict[str, Any]) -> str:
+def create(api: Api, path: str, key: str, body: dict[str, Any], tags_at: str = "") -> str:
     """
     Create one of Neutron's resources with its tags and return its id.
+
+    tags_at: The path of its tags, where that is not *path*.
 
     Neutron takes tags only after the create. Until then the description is the mark, so that
     a run that is killed between the two calls leaves nothing that the next one cannot find.
@@ -29,29 +31,34 @@ def create(api: Api, path: str, key: str, body: dict[str, Any]) -> str:
         plain["description"] = marked[0]
     made = api.call("POST", "network", f"/{path}", json={key: plain}).json()[key]
     if marked:
-        _mark(api, path, key, made["id"], body)
+        _mark(api, path, key, made["id"], body, tags_at)
     return str(made["id"])
 
 
-def finish(api: Api, path: str, key: str, id_: str, body: dict[str, Any]) -> str:
+def finish(
+    api: Api, path: str, key: str, id_: str, body: dict[str, Any], tags_at: str = ""
+) -> str:
     """Give a resource its tags and description, if a killed run left it without."""
     found = api.get("network", f"/{path}/{id_}")[key]
     if (found.get("description") or "").startswith(SOURCE_ID):
-        _mark(api, path, key, id_, body)
+        _mark(api, path, key, id_, body, tags_at)
     return id_
 
 
-def _mark(api: Api, path: str, key: str, id_: str, body: dict[str, Any]) -> None:
-    api.call("PUT", "network", f"/{path}/{id_}/tags", json={"tags": body["tags"]}, retry=True)
+def _mark(api: Api, path: str, key: str, id_: str, body: dict[str, Any], tags_at: str) -> None:
+    tagged = f"/{tags_at or path}/{id_}/tags"
+    api.call("PUT", "network", tagged, json={"tags": body["tags"]}, retry=True)
     described = {key: {"description": body.get("description") or ""}}
     api.call("PUT", "network", f"/{path}/{id_}", json=described, retry=True)
 
 
-def make(api: Api, item: Item, path: str, key: str, body: dict[str, Any]) -> str:
+def make(
+    api: Api, item: Item, path: str, key: str, body: dict[str, Any], tags_at: str = ""
+) -> str:
     """Create a resource, or finish the one that an interrupted run began."""
     if item.target_id:
-        return finish(api, path, key, item.target_id, body)
-    return create(api, path, key, body)
+        return finish(api, path, key, item.target_id, body, tags_at)
+    return create(api, path, key, body, tags_at)
 
 
 def make_network(api: Api, item: Item, ids: Ids) -> str:
@@ -100,12 +107,11 @@ def make_rules(api: Api, item: Item, ids: Ids) -> str:
         "security_group_rules",
         params={"security_group_id": group_id},
     )
-    known = [
-        rule for raw in listed if not (rule := security_group_rule(raw))["remote_address_group_id"]
-    ]
+    known = [security_group_rule(raw) for raw in listed]
     there = {_key(rule, group_id): rule["id"] for rule in known}
     # A rule whose remote is an address group says "anybody" without it: it is left out.
-    carried = [rule for rule in item.row["rules"] if not rule["remote_address_group_id"]]
+    groups = {None, *ids["address_groups"]}
+    carried = [rule for rule in item.row["rules"] if rule["remote_address_group_id"] in groups]
     wanted = {_translated(rule, ids): rule for rule in carried}
     for key, rule in wanted.items():
         if key not in there:
@@ -127,14 +133,19 @@ def _create_rule(api: Api, body: dict[str, Any]) -> None:
 
 
 def _key(rule: Row, group_id: str) -> Hashable:
-    return rule_key(rule, group_id, rule["remote_group_id"])
+    return rule_key(rule, group_id, rule["remote_group_id"], rule["remote_address_group_id"])
 
 
 def _translated(rule: Row, ids: Ids) -> Hashable:
     """Return what a source rule says with the target's ids."""
-    remote = rule["remote_group_id"]
+    remote, addresses = rule["remote_group_id"], rule["remote_address_group_id"]
     groups = ids["security_groups"]
-    return rule_key(rule, groups[rule["security_group_id"]], groups[remote] if remote else None)
+    return rule_key(
+        rule,
+        groups[rule["security_group_id"]],
+        groups[remote] if remote else None,
+        ids["address_groups"][addresses] if addresses else None,
+    )
 
 
 def make_router(api: Api, item: Item, ids: Ids) -> str:

@@ -30,8 +30,9 @@ from pumphouse.tasks.storage import Folder
 ORDER = (
     "domains", "projects", "roles", "implied_roles", "users", "groups", "group_members",
     "assignments", "quotas", "flavors", "keypairs",
-    "networks", "subnets", "security_groups", "rules", "routers", "volume_types", "ports",
-    "floating_ips",
+    "qos_policies", "address_scopes", "subnet_pools", "address_groups",
+    "networks", "subnets", "security_groups", "rules", "routers", "rbac_policies", "volume_types",
+    "ports", "floating_ips",
 )  # fmt: skip
 
 

@@ -89,6 +89,40 @@ def source() -> Rows:
                 "is_dhcp_enabled": False, "tags": [],
             },
         ],
+        "qos_policies": [
+            {
+                "id": "q1", "name": "slow", "project_id": "p1", "is_shared": False, "tags": ["t"],
+                "rules": [
+                    {
+                        "id": "qr1", "qos_policy_id": "q1", "type": "bandwidth_limit",
+                        "max_kbps": 1000, "max_burst_kbps": 0, "direction": "egress",
+                    }
+                ],
+            }
+        ],
+        "address_scopes": [
+            {"id": "as1", "name": "inner", "project_id": "p1", "ip_version": 4, "is_shared": False}
+        ],
+        "subnet_pools": [
+            {
+                "id": "sp1", "name": "tens", "project_id": "p1", "ip_version": 4, "tags": [],
+                "prefixes": ["10.9.0.0/16"], "min_prefix_length": 8, "max_prefix_length": 32,
+                "default_prefix_length": 24, "address_scope_id": "as1", "is_shared": False,
+            }
+        ],
+        "address_groups": [
+            {"id": "ag1", "name": "office", "project_id": "p1", "addresses": ["192.0.2.0/24"]}
+        ],
+        "rbac_policies": [
+            {
+                "id": "rb1", "project_id": "p1", "object_type": "network", "object_id": "n1",
+                "action": "access_as_shared", "target_project_id": "p0",
+            },
+            {
+                "id": "rb2", "project_id": "p0", "object_type": "network", "object_id": "nx",
+                "action": "access_as_external", "target_project_id": "*",
+            },
+        ],
         "routers": [
             {
                 "id": "ro1", "name": "edge", "project_id": "p1", "is_admin_state_up": True,

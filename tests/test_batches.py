@@ -146,7 +146,7 @@ def test_a_new_group_is_made_exact() -> None:
             ],
         },
     )
-    ids = {"security_groups": {"g": "G"}, "projects": {"p": "P"}}
+    ids = {"security_groups": {"g": "G"}, "projects": {"p": "P"}, "address_groups": {}}
     with FakeCloud() as cloud, Api(cloud.block(), "target") as api:
         path = "/security-group-rules"
         cloud.route("GET", "network", path, lambda request: {"security_group_rules": listed})

@@ -57,12 +57,11 @@ def test_a_rebuild_needs_its_image() -> None:
 
 
 def test_losses_are_sentences() -> None:
-    """Ephemeral and swap disks, zone, group, profile and QoS are lost, and so said."""
+    """Ephemeral and swap disks, zone and group are lost, and so said."""
     losing = server(
         ephemeral_gib=5, swap_mib=64, pinned_availability_zone="az1", server_group_ids=["g"]
     )
-    losing["ports"][0] |= {"binding_profile": {"a": 1}, "qos_policy_id": "q"}
-    assert len(checks.losses(losing, Mover.REBUILD)) == 7
+    assert len(checks.losses(losing, Mover.REBUILD)) == 5
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,9 @@ def test_a_word_means_its_kinds() -> None:
 
 def test_an_unknown_kind_is_answered_with_those_there_are() -> None:
     """A slip is an error before anything is read, and says what is allowed."""
-    with pytest.raises(ConfigError, match="'identities' is no kind; there are assignments") as no:
+    with pytest.raises(
+        ConfigError, match="'identities' is no kind; there are address_groups"
+    ) as no:
         named(["identities", "image"])
     assert len(no.value.problems) == 2
 

@@ -130,7 +130,7 @@ def test_every_mistake_is_said_at_once() -> None:
         ("metadata:a=b", "there are keys role"),
         ("image:nope", "No image 'nope'; there are base."),
         ("zone:nope", "No zone 'nope'; there are az1."),
-        ("services[name == 'a']", "services cannot be selected by; these can: aggregates"),
+        ("services[name == 'a']", "services cannot be selected by; these can: address_groups"),
         ("quotas:x", "quotas have no names"),
     ],
 )

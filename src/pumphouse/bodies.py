@@ -22,6 +22,15 @@ NOT_CARRIED = frozenset(
 )  # fmt: skip
 """Image properties that name other things of the source, or its certificates."""
 
+OF_THE_HOST = frozenset(
+    {
+        "allocation", "arq_uuid", "card_serial_number", "migrating_to", "os_vif_delegation",
+        "parent_name", "pci_slot", "pci_vendor_info", "pf_mac_address", "physical_network", "tag",
+        "vf_num",
+    }
+)  # fmt: skip
+"""Keys of a binding profile that say where a port is, and not what it is."""
+
 
 def tag(source_id: str) -> str:
     """Return the tag that marks a copy of *source_id*."""
@@ -33,7 +42,8 @@ def tags(row: Row) -> list[str]:
     return [t for t in row["tags"] or [] if not t.startswith(OWN)] + [tag(row["id"])]
 
 
-def _present(body: Mapping[str, Any]) -> dict[str, Any]:
+def present(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *body* without what is None."""
     return {name: value for name, value in body.items() if value is not None}
 
 
@@ -48,7 +58,7 @@ def project(row: Row, ids: Ids) -> dict[str, Any]:
         "parent_id": ids["projects"].get(row["parent_id"] or ""),
         "options": row["options"] or None,
     }
-    return _present(body)
+    return present(body)
 
 
 def user(row: Row, ids: Ids) -> dict[str, Any]:
@@ -62,7 +72,7 @@ def user(row: Row, ids: Ids) -> dict[str, Any]:
         "default_project_id": ids["projects"].get(row["default_project_id"] or ""),
         "options": row["options"] or None,
     }
-    return _present(body)
+    return present(body)
 
 
 def flavor(row: Row) -> dict[str, Any]:
@@ -90,7 +100,7 @@ def image(row: Row, owner_id: str | None) -> dict[str, Any]:
     }
     return {
         **properties,
-        **_present({"owner": owner_id, "min_ram": row["min_ram_mib"]}),
+        **present({"owner": owner_id, "min_ram": row["min_ram_mib"]}),
         "name": row["name"],
         "disk_format": row["disk_format"],
         "container_format": row["container_format"],
@@ -115,13 +125,16 @@ def network(row: Row, ids: Ids) -> dict[str, Any]:
         "port_security_enabled": row["is_port_security_enabled"],
         "mtu": row["mtu"],
         "dns_domain": row["dns_domain"] or None,
+        "qos_policy_id": _policy(row, ids),
         "tags": tags(row),
     }
-    if row["is_external"] or row["is_shared"]:
+    if row["segments"] and (row["is_external"] or row["is_shared"]):
+        body["segments"] = row["segments"]
+    elif row["is_external"] or row["is_shared"]:
         body["provider:network_type"] = row["provider_type"]
         body["provider:physical_network"] = row["provider_physical_network"]
         body["provider:segmentation_id"] = row["provider_segmentation_id"]
-    return _present(body)
+    return present(body)
 
 
 def subnet(row: Row, ids: Ids) -> dict[str, Any]:
@@ -133,6 +146,7 @@ def subnet(row: Row, ids: Ids) -> dict[str, Any]:
         "project_id": ids["projects"].get(row["project_id"]),
         "ip_version": row["ip_version"],
         "cidr": row["cidr"],
+        "subnetpool_id": ids.get("subnet_pools", {}).get(row["subnet_pool_id"] or ""),
         "enable_dhcp": bool(row["is_dhcp_enabled"]),
         "allocation_pools": row["allocation_pools"],
         "dns_nameservers": row["dns_nameservers"],
@@ -145,7 +159,7 @@ def subnet(row: Row, ids: Ids) -> dict[str, Any]:
         "tags": tags(row),
     }
     # Null says "no gateway"; left out means "the first address".
-    return {**_present(body), "gateway_ip": row["gateway_ip"]}
+    return {**present(body), "gateway_ip": row["gateway_ip"]}
 
 
 def security_group(row: Row, ids: Ids) -> dict[str, Any]:
@@ -161,7 +175,7 @@ def security_group(row: Row, ids: Ids) -> dict[str, Any]:
 
 def rule(row: Row, group_id: str, project_id: str, ids: Ids) -> dict[str, Any]:
     """Return the body of a rule of the target's group *group_id*."""
-    remote = row["remote_group_id"]
+    remote, addresses = row["remote_group_id"], row["remote_address_group_id"]
     body = {
         "security_group_id": group_id,
         "project_id": project_id,
@@ -173,8 +187,9 @@ def rule(row: Row, group_id: str, project_id: str, ids: Ids) -> dict[str, Any]:
         "port_range_max": row["port_range_max"],
         "remote_ip_prefix": row["remote_ip_prefix"],
         "remote_group_id": ids["security_groups"][remote] if remote else None,
+        "remote_address_group_id": ids["address_groups"][addresses] if addresses else None,
     }
-    return _present(body)
+    return present(body)
 
 
 def router(row: Row, ids: Ids) -> dict[str, Any]:
@@ -191,7 +206,14 @@ def router(row: Row, ids: Ids) -> dict[str, Any]:
         body["external_gateway_info"] = {"network_id": ids["networks"][gateway["network_id"]]}
         if gateway.get("enable_snat") is False:
             body["external_gateway_info"]["enable_snat"] = False
+        if policy := _policy(gateway, ids):
+            body["external_gateway_info"]["qos_policy_id"] = policy
     return body
+
+
+def _policy(row: Row, ids: Ids) -> str | None:
+    """Return the target's QoS policy of *row*; none where the target takes no policies."""
+    return ids.get("qos_policies", {}).get(row.get("qos_policy_id") or "")
 
 
 def port(row: Row, ids: Ids) -> dict[str, Any]:
@@ -207,13 +229,24 @@ def port(row: Row, ids: Ids) -> dict[str, Any]:
         "security_groups": [ids["security_groups"][g] for g in row["security_group_ids"] or []],
         "allowed_address_pairs": row["allowed_address_pairs"] or None,
         "extra_dhcp_opts": row["extra_dhcp_opts"] or None,
+        "qos_policy_id": _policy(row, ids),
+        "binding:vnic_type": None if row["vnic_type"] == "normal" else row["vnic_type"],
+        "binding:profile": own_profile(row) or None,
+        # Nova refuses a port that has another name than its server, and names it itself.
+        "dns_name": None if row["device_id"] else row["dns_name"] or None,
         "tags": tags(row),
     }
     if row["is_port_security_enabled"] is False:
         body["port_security_enabled"] = False
         body["security_groups"] = []
         body["allowed_address_pairs"] = None
-    return _present(body)
+    return present(body)
+
+
+def own_profile(row: Row) -> dict[str, Any]:
+    """Return a port's binding profile without what Nova and the host wrote into it."""
+    profile = row["binding_profile"] or {}
+    return {name: value for name, value in profile.items() if name not in OF_THE_HOST}
 
 
 def _fixed_ip(fixed: Row, mac: str, ids: Ids) -> dict[str, str]:
@@ -240,9 +273,10 @@ def floating_ip(row: Row, ids: Ids) -> dict[str, Any]:
         "description": row["description"] or "",
         "dns_name": row["dns_name"] or None,
         "dns_domain": row["dns_domain"] or None,
+        "qos_policy_id": _policy(row, ids),
         "tags": tags(row),
     }
-    return _present(body)
+    return present(body)
 
 
 def volume(row: Row, image_id: str) -> dict[str, Any]:
@@ -256,7 +290,7 @@ def volume(row: Row, image_id: str) -> dict[str, Any]:
         "imageRef": image_id,
         "metadata": {**own_free(row["metadata"]), SOURCE_ID: row["id"]},
     }
-    return _present(body)
+    return present(body)
 
 
 def server(
@@ -306,7 +340,7 @@ def server(
         "metadata": {**own_free(row["metadata"]), SOURCE_ID: row["id"]},
         "tags": list(row["tags"] or []) or None,
     }
-    return _present(body)
+    return present(body)
 
 
 def hints(row: Row) -> dict[str, Any]:

@@ -96,10 +96,6 @@ def losses(server: Row, mover: Mover) -> list[str]:
         found.append(f"Its availability zone {zone}: the target's scheduler chooses.")
     if server["server_group_ids"] and not server.get("target_group_id"):
         found.append("Its server group: affinity is not kept.")
-    if any(p["binding_profile"] for p in server["ports"]):
-        found.append("The binding profile of a port.")
-    if any(p["qos_policy_id"] for p in server["ports"]):
-        found.append("The QoS policy of a port.")
     return found
 
 

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from pumphouse import images, memberships
+from pumphouse import images, memberships, policies
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
@@ -25,10 +25,15 @@ KINDS = (
     "flavors",
     "keypairs",
     "images",
+    "qos_policies",
+    "address_scopes",
+    "subnet_pools",
+    "address_groups",
     "networks",
     "subnets",
     "security_groups",
     "routers",
+    "rbac_policies",
     "volume_types",
     "ports",
     "floating_ips",
@@ -83,6 +88,7 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     found["routers"] = kept("routers", found["routers"])
     groups = [row["id"] for row in alone("security_groups")]
     found["security_groups"] = _security_groups(estate, found["ports"], whole, groups)
+    policies.add(estate, found, whole, {kind: alone(kind) for kind in policies.EXTENSIONS})
     _add_identity(estate, found, homes, what)
     return found
 

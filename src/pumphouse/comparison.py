@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pumphouse import memberships
+from pumphouse import memberships, policies
 from pumphouse.estate import Estate
 from pumphouse.images import UNFINISHED
 from pumphouse.images import parts as image_parts
@@ -124,6 +124,8 @@ def _network(row: Row, estate: Estate) -> dict[str, Any]:
     if row["is_external"] or row["is_shared"]:
         for name in ("provider_type", "provider_physical_network", "provider_segmentation_id"):
             facts[name] = row[name]
+        if row["segments"]:
+            facts["segments"] = row["segments"]
     return facts
 
 
@@ -151,8 +153,14 @@ def _interfaces(row: Row, estate: Estate) -> frozenset[Hashable]:
     )
 
 
-def rule_key(rule: Row, group: str | None, remote: str | None) -> tuple[Hashable, ...]:
-    """Return what a security group rule says; *remote* is the label of its remote group."""
+def rule_key(
+    rule: Row, group: str | None, remote: str | None, addresses: str | None
+) -> tuple[Hashable, ...]:
+    """
+    Return what a security group rule says.
+
+    remote, addresses: Labels of its remote group, and of its remote address group.
+    """
     return (
         rule["direction"],
         rule["ether_type"],
@@ -161,6 +169,7 @@ def rule_key(rule: Row, group: str | None, remote: str | None) -> tuple[Hashable
         rule["port_range_max"],
         rule["remote_ip_prefix"],
         "itself" if remote is not None and remote == group else remote,
+        addresses,
     )
 
 
@@ -170,9 +179,13 @@ def _rules(row: Row, estate: Estate) -> frozenset[Hashable]:
         rules = estate.where("security_group_rules", "security_group_id", row["id"])
     group = estate.label("security_groups", row["id"])
     return frozenset(
-        rule_key(rule, group, estate.label("security_groups", rule["remote_group_id"]))
-        for rule in rules
-        if not rule["remote_address_group_id"]
+        rule_key(
+            rule,
+            group,
+            estate.label("security_groups", rule["remote_group_id"]),
+            estate.label("address_groups", rule["remote_address_group_id"]),
+        )
+        for rule in policies.carried(rules, estate)
     )
 
 
@@ -213,6 +226,10 @@ RULES: dict[str, Rule] = {
         _fields("fingerprint", "type"),
     ),
     "images": Rule(_image_key, _image, image_parts),
+    "qos_policies": Rule(_in_project, policies.shared, policies.qos_rules),
+    "address_scopes": Rule(policies.versioned_key, policies.shared),
+    "subnet_pools": Rule(policies.versioned_key, policies.pool, policies.prefixes),
+    "address_groups": Rule(_in_project, _nothing, policies.group_addresses),
     "networks": Rule(_in_project, _network),
     "subnets": Rule(
         _subnet_key, _fields("gateway_ip", "is_dhcp_enabled", "ipv6_address_mode", "ipv6_ra_mode")
@@ -289,6 +306,13 @@ def _adoptable(
 ) -> Match:
     id_ = _identity(found)
     differing = differences(rule.must(row, source), rule.must(found, target))
+    missing = rule.parts(row, source) - rule.parts(found, target)
+    home = target.get("projects", found.get("project_id")) or {}
+    if kind in policies.UNMARKED and mark(home) == row["project_id"] and (differing or missing):
+        # Nobody but us can have made it there before; its tenant may have changed it since.
+        lacking = [f"lacking {', '.join(sorted(map(str, missing)))}"] if missing else []
+        changed = "; ".join(differing + lacking)
+        return Match(Action.SKIP, id_, f"Copied before; changed since: {changed}.")
     if kind == "flavors":
         theirs = found["extra_specs"] or {}
         ours = {k: v for k, v in (row["extra_specs"] or {}).items() if k in theirs}
@@ -299,7 +323,6 @@ def _adoptable(
             id_,
             f"The target's differs ({'; '.join(differing)}); rename one or make them equal.",
         )
-    missing = rule.parts(row, source) - rule.parts(found, target)
     # An image of theirs is shared with whom they like.
     if not missing or kind == "images":
         return Match(Action.ADOPT, id_, "An equal one exists.")

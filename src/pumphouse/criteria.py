@@ -213,8 +213,10 @@ SERVERS_BY: dict[str, Callable[[str, Estate, list[str]], list[str]]] = {
 }
 """Words that choose servers by something about them."""
 
-KEYED = ("assignments", "group_members", "implied_roles", "quotas", "keypairs")
-"""Kinds whose rows have no id of their own: they come with what they belong to."""
+KEYED = (
+    "assignments", "group_members", "implied_roles", "quotas", "keypairs", "rbac_policies",
+)  # fmt: skip
+"""Kinds whose rows have no id or name of their own: they come with what they belong to."""
 
 
 def _themselves(kind: str) -> Callable[[list[Row], Estate], Found]:

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pumphouse import checks, images, memberships
+from pumphouse import checks, images, memberships, policies
 from pumphouse.closure import KINDS, Rows
 from pumphouse.comparison import RULES, Match, differences, mark, match
 from pumphouse.estate import Estate
@@ -62,7 +62,8 @@ def drafts(
     asked: The mover of servers for which *movers*, by key, has none.
     """
     source = made.estate
-    found = []
+    found: list[Draft] = []
+    by_key: dict[str, Draft] = {}
     shared = [
         {**i, "shared_with": _members_there(i, rows, source, target)} for i in rows["images"]
     ]
@@ -72,6 +73,12 @@ def drafts(
             draft = Draft(kind, row, _name(kind, row, source), _project(row, source), _NOTHING)
             if kind == "servers":
                 _judge_server(draft, source, target, movers.get(draft.key, asked))
+            elif kind == "rbac_policies":
+                whole = by_key[policies.object_key(row)]
+                if loss := _lost_share(row, rows, source, target):
+                    whole.losses.append(loss)
+                    continue
+                draft.match = _share_match(row, whole.match.target_id, source, target)
             elif kind == "quotas":
                 draft.match = _quota_match(row, source, target)
                 draft.losses = quota_losses(row, target)
@@ -83,6 +90,7 @@ def drafts(
             elif kind == "images":
                 draft.disk_bytes = row["size_bytes"] or 0
             found.append(draft)
+            by_key[draft.key] = draft
     return found
 
 
@@ -181,6 +189,8 @@ def _judge_server(draft: Draft, source: Estate, target: Estate, asked: Mover) ->
 def _name(kind: str, row: Row, source: Estate) -> str:
     if kind in ("implied_roles", "group_members", "assignments"):
         return memberships.name(kind, row, source)
+    if kind == "rbac_policies":
+        return policies.name(row, source)
     if kind == "quotas":
         return f"{row['service']} of {source.label('projects', row['project_id'])}"
     if kind == "floating_ips":
@@ -192,6 +202,29 @@ def _name(kind: str, row: Row, source: Estate) -> str:
 
 def _project(row: Row, source: Estate) -> str:
     return source.label("projects", row.get("project_id") or row.get("owner_id")) or ""
+
+
+def _lost_share(policy: Row, rows: Rows, source: Estate, target: Estate) -> str:
+    """Return what is lost when a thing is shared with a project that will not be there."""
+    whom = policy["target_project_id"]
+    is_there = whom == policies.EVERYBODY or any(row["id"] == whom for row in rows["projects"])
+    if is_there or project_there(whom, source, target):
+        return ""
+    return (
+        f"Its share with project {source.label('projects', whom)}, which neither moves nor is at "
+        "the target; it is made when that moves."
+    )
+
+
+def _share_match(policy: Row, object_id: str | None, source: Estate, target: Estate) -> Match:
+    """Return whether the target's *object_id* is shared so already."""
+    whom = policy["target_project_id"]
+    if whom != policies.EVERYBODY:
+        whom = (project_there(whom, source, target) or {}).get("id")
+    for there in target.where("rbac_policies", "object_id", object_id) if object_id else ():
+        if (there["action"], there["target_project_id"]) == (policy["action"], whom):
+            return Match(Action.ADOPT, there["id"], "It is shared so.")
+    return Match(Action.CREATE, None, "It is not shared so.")
 
 
 def _quota_match(row: Row, source: Estate, target: Estate) -> Match:

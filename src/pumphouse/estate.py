@@ -13,6 +13,10 @@ SCOPED = {
     "networks": ("projects", "project_id"),
     "routers": ("projects", "project_id"),
     "security_groups": ("projects", "project_id"),
+    "qos_policies": ("projects", "project_id"),
+    "address_scopes": ("projects", "project_id"),
+    "subnet_pools": ("projects", "project_id"),
+    "address_groups": ("projects", "project_id"),
 }
 """Kinds whose names are unique only below another: that kind, and the column with its id."""
 

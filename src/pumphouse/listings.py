@@ -125,6 +125,8 @@ LISTINGS: dict[str, Listing] = {
     "rbac_policies": _network("rbac-policies", rows_network.rbac_policy),
     "qos_policies": _network("qos/policies", rows_network.qos_policy, "policies"),
     "address_scopes": _network("address-scopes", rows_network.address_scope),
+    "address_groups": _network("address-groups", rows_network.address_group),
+    "network_extensions": _network("extensions", rows_network.network_extension, "extensions"),
     "network_agents": _network("agents", rows_network.network_agent),
     "volumes": Listing(
         "block-storage", "/volumes/detail", "volumes", rows_storage.volume, _EVERYBODYS

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from pumphouse import images
+from pumphouse import images, policies
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
@@ -35,30 +35,39 @@ def _user(row: Row, source: Estate) -> Losses:
 
 
 def _network(row: Row, source: Estate) -> Losses:
-    if row["qos_policy_id"]:
-        yield "Its QoS policy."
-    if row["segments"] and len(row["segments"]) > 1:
+    yield from _policy(row, source)
+    is_tenants = not (row["is_external"] or row["is_shared"])
+    if row["segments"] and len(row["segments"]) > 1 and is_tenants:
         yield f"Its {len(row['segments'])} segments: the copy has one."
-    if row["provider_segmentation_id"] and not (row["is_external"] or row["is_shared"]):
+    if row["provider_segmentation_id"] and is_tenants:
         yield "Its segmentation id: the target chooses one."
-    policies = source.where("rbac_policies", "object_id", row["id"])
-    shared = [p for p in policies if p["action"] == "access_as_shared"]
-    if any(p["target_project_id"] != "*" for p in shared):
-        yield "The projects that it is shared with by RBAC policies."
+
+
+def _policy(row: Row, source: Estate) -> Losses:
+    if row["qos_policy_id"] and not source.get("qos_policies", row["qos_policy_id"]):
+        yield "Its QoS policy: the target's network service has none."
 
 
 def _subnet(row: Row, source: Estate) -> Losses:
-    if row["subnet_pool_id"]:
+    if row["subnet_pool_id"] and not source.get("subnet_pools", row["subnet_pool_id"]):
         yield "Its subnet pool: the copy has the same CIDR without one."
 
 
 def _security_group(row: Row, source: Estate) -> Losses:
-    named = sorted(r["id"] for r in row["rules"] if r["remote_address_group_id"])
-    if named:
+    kept = policies.carried(row["rules"], source)
+    if named := sorted(r["id"] for r in row["rules"] if r not in kept):
         yield (
             f"Its {len(named)} rule(s) for address groups ({', '.join(named)}): without the group "
             "they would let everybody in; make them at the target."
         )
+
+
+def _subnet_pool(row: Row, source: Estate) -> Losses:
+    if row["is_default"]:
+        yield "That it is the default pool: the target keeps its own."
+    scope = row["address_scope_id"]
+    if scope and not source.get("address_scopes", scope):
+        yield "Its address scope: the target's network service has none."
 
 
 def _router(row: Row, source: Estate) -> Losses:
@@ -67,17 +76,16 @@ def _router(row: Row, source: Estate) -> Losses:
 
 
 def _port(row: Row, source: Estate) -> Losses:
-    if row["qos_policy_id"]:
-        yield "Its QoS policy."
-    if row["binding_profile"]:
-        yield "Its binding profile."
-    if row["dns_name"] or row["dns_domain"]:
-        yield "Its DNS name and domain: the target gives it those of its server."
+    yield from _policy(row, source)
+    server = source.get("servers", row["device_id"])
+    if row["dns_name"] and server and row["dns_name"] != server["hostname"]:
+        yield f"Its DNS name {row['dns_name']}: the target gives it that of its server."
+    if row["dns_domain"]:
+        yield f"Its DNS domain {row['dns_domain']}: it has that of its network."
 
 
 def _floating_ip(row: Row, source: Estate) -> Losses:
-    if row["qos_policy_id"]:
-        yield "Its QoS policy."
+    yield from _policy(row, source)
 
 
 def _volume_type(row: Row, source: Estate) -> Losses:
@@ -101,6 +109,7 @@ SAID: dict[str, Callable[[Row, Estate], Losses]] = {
     "images": images.losses,
     "networks": _network,
     "subnets": _subnet,
+    "subnet_pools": _subnet_pool,
     "security_groups": _security_group,
     "routers": _router,
     "ports": _port,

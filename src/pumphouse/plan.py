@@ -22,7 +22,10 @@ STAGES = {
         "flavors": ("flavors",),
         "keypairs": ("keypairs",),
         "images": ("images",),
-        "networks": ("networks", "subnets", "security_groups", "routers", "volume_types"),
+        "networks": (
+            "qos_policies", "address_scopes", "subnet_pools", "address_groups", "networks",
+            "subnets", "security_groups", "routers", "rbac_policies", "volume_types",
+        ),
         "ports": ("ports", "floating_ips"),
         "volumes": ("volumes",),
         "servers": ("servers",),

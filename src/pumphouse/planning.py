@@ -11,7 +11,7 @@ from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse import images
+from pumphouse import images, policies
 from pumphouse.addresses import addresses
 from pumphouse.allowances import quotas
 from pumphouse.capacity import servers
@@ -43,12 +43,20 @@ REFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     "quotas": (("projects", "project_id"),),
     "keypairs": (("users", "user_id"),),
     "images": (("projects", "owner_id"),),
-    "networks": (("projects", "project_id"),),
-    "subnets": (("networks", "network_id"),),
+    "qos_policies": (("projects", "project_id"),),
+    "address_scopes": (("projects", "project_id"),),
+    "subnet_pools": (("projects", "project_id"), ("address_scopes", "address_scope_id")),
+    "address_groups": (("projects", "project_id"),),
+    "networks": (("projects", "project_id"), ("qos_policies", "qos_policy_id")),
+    "subnets": (("networks", "network_id"), ("subnet_pools", "subnet_pool_id")),
     "security_groups": (("projects", "project_id"),),
     "routers": (("projects", "project_id"),),
-    "ports": (("networks", "network_id"),),
-    "floating_ips": (("networks", "floating_network_id"), ("projects", "project_id")),
+    "rbac_policies": (("projects", "project_id"), ("projects", "target_project_id")),
+    "ports": (("networks", "network_id"), ("qos_policies", "qos_policy_id")),
+    "floating_ips": (
+        ("networks", "floating_network_id"), ("projects", "project_id"),
+        ("qos_policies", "qos_policy_id"),
+    ),
     "volumes": (("projects", "project_id"), ("users", "user_id")),
     "servers": (("projects", "project_id"), ("users", "user_id")),
 }  # fmt: skip
@@ -187,8 +195,14 @@ def _referred(draft: Draft, source: Estate) -> Iterable[str]:
     if draft.kind == "ports":
         keys += [f"security_groups:{id_}" for id_ in row["security_group_ids"] or []]
         keys += [f"subnets:{fixed['subnet_id']}" for fixed in row["fixed_ips"] or []]
+    if draft.kind == "security_groups":
+        keys += [f"address_groups:{rule['remote_address_group_id']}" for rule in row["rules"]]
+    if draft.kind == "rbac_policies":
+        keys.append(policies.object_key(row))
     if draft.kind == "routers":
-        keys.append(f"networks:{(row['external_gateway'] or {}).get('network_id')}")
+        gateway = row["external_gateway"] or {}
+        keys.append(f"networks:{gateway.get('network_id')}")
+        keys.append(f"qos_policies:{gateway.get('qos_policy_id')}")
         keys += [f"subnets:{f['subnet_id']}" for p in row["interfaces"] for f in p["fixed_ips"]]
     if draft.kind == "volumes":
         types = source.where("volume_types", "name", row["volume_type"])

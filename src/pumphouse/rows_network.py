@@ -46,7 +46,7 @@ def subnet_pool(raw: Raw) -> Row:
     """Return the row of a subnet pool. Neutron gives prefix lengths as text or numbers."""
     row = _owned(
         raw,
-        "id name description prefixes ip_version address_scope_id is_default tags",
+        "id name description prefixes ip_version address_scope_id is_default default_quota tags",
         is_shared="shared",
     )
     for end in ("default", "min", "max"):
@@ -128,6 +128,16 @@ def qos_policy(raw: Raw) -> Row:
 def address_scope(raw: Raw) -> Row:
     """Return the row of an address scope."""
     return _owned(raw, "id name ip_version", is_shared="shared")
+
+
+def address_group(raw: Raw) -> Row:
+    """Return the row of an address group."""
+    return _owned(raw, "id name description addresses")
+
+
+def network_extension(raw: Raw) -> Row:
+    """Return the row of an extension."""
+    return taken(raw, "alias name")
 
 
 def network_agent(raw: Raw) -> Row:

@@ -484,6 +484,7 @@ SCHEMAS: dict[str, Schema] = {
             default_prefix_length:int
             min_prefix_length:int
             max_prefix_length:int
+            default_quota:int
             ip_version:int
             address_scope_id
             is_shared:bool
@@ -648,6 +649,28 @@ SCHEMAS: dict[str, Schema] = {
             ip_version:int
             is_shared:bool
         """,
+        ),
+        _schema(
+            "address_groups",
+            "network",
+            "an address group",
+            """
+            id
+            name
+            description
+            project_id
+            addresses:json
+        """,
+        ),
+        _schema(
+            "network_extensions",
+            "network",
+            "an extension of the network service",
+            """
+            alias
+            name
+        """,
+            "alias",
         ),
         _schema(
             "network_agents",

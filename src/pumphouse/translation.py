@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pumphouse.closure import embedded
 from pumphouse.estate import SCOPED, Estate
 from pumphouse.mappings import Mappings, PlaceMapping
+from pumphouse.policies import unsupported
 from pumphouse.tables import Row
 
 NUMBERS = ("vcpus", "ram_mib", "disk_gib", "ephemeral_gib", "swap_mib")
@@ -78,6 +79,9 @@ def translated(source: Estate, target: Estate, mappings: Mappings) -> Translatio
             made.estate = made.estate.replaced({kind: changed[:here] + more}, labels)
         _note_unknown(kind, mappings.of(kind).names, rows, source, made)
     _place(source, target, made, flavors, types, labels)
+    # What the target has no place for is as if the source had none: the losses say what it means.
+    missing: dict[str, list[Row]] = {kind: [] for kind in unsupported(target)}
+    made.estate = made.estate.replaced(missing, labels)
     return made
 
 
