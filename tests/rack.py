@@ -8,6 +8,7 @@ stand-in and the BMC the lab's own, both as real processes or threads over real 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -30,8 +31,11 @@ from tests import answers
 from tests.bmcs import Peer, own_bmc
 from tests.fakecloud import Answer, FakeCloud, Request
 from tests.fuel_server import ENVIRONMENT, FuelServer, serving
+from tests.machines import Machine
 
 HOST, SITE, NUMBER = "cmp1", "rack", 77
+STARTS = ("reset 1", "power 1")
+"""Orders to a machine after which it boots."""
 
 
 def macs_of(number: int) -> tuple[str, ...]:
@@ -113,8 +117,8 @@ class Rack:
 
     @property
     def resets(self) -> int:
-        """How often the host was reset."""
-        return sum(order.startswith("reset") for order in self.bmc.machine.told)
+        """How often the host was started anew: where a reset is refused, it is off and on."""
+        return sum(order in STARTS for order in self.bmc.machine.told)
 
     def node(self, host: str = HOST) -> Any:
         """Return the host's node in Fuel; None when there is none."""
@@ -211,7 +215,7 @@ def _boots(rack: Rack, host: str) -> None:
 
     def following(name: str, values: list[str]) -> None:
         follow(name, values)
-        if name == "reset" and behind.boot[0] == "pxe":
+        if " ".join((name, *values)) in STARTS and behind.boot[0] == "pxe":
             # A machine boots after it obeyed: a BMC whose answer is late is told again.
             Thread(target=booting, daemon=True).start()
 
@@ -239,11 +243,13 @@ def _joins(rack: Rack) -> None:
 
 def follow_power(rack: Rack, reaches_fuel: Callable[[], bool] = lambda: True) -> None:
     """Let power and boot device decide what runs, and the network whether Fuel hears of it."""
-    machine, follow = rack.bmc.machine, rack.bmc.machine._follow
+    machine = rack.bmc.machine
+    # The machine's own, which `_boots` has replaced: here the network decides.
+    follow = partial(Machine._follow, machine)
 
     def following(name: str, values: list[str]) -> None:
         follow(name, values)
-        starts = name == "reset" or (name == "power" and values == ["1"])
+        starts = " ".join((name, *values)) in STARTS
         service = rack.source.services[HOST]
         service["state"] = "down" if not machine.power else service["state"]
         if starts and machine.boot[0] == "pxe":
