@@ -10,20 +10,22 @@ from prefect import flow, get_run_logger, runtime
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
+from pumphouse import fencing
 from pumphouse.blocks.site import Site
-from pumphouse.errors import EvacuationIncomplete, MigrationIncomplete, Refused
+from pumphouse.errors import ConfigError, EvacuationIncomplete, MigrationIncomplete, Refused
 from pumphouse.estate import Estate
 from pumphouse.evacuation import Asked, Evacuation, Way
 from pumphouse.flows.migrate import migrate
 from pumphouse.ledger import Entry, Status
-from pumphouse.models import Strategy
+from pumphouse.models import StrategyChoice
 from pumphouse.target_choice import chosen_for_target
 from pumphouse.tasks import maintenance, storage
 from pumphouse.tasks.emptying import (
     Work,
     agree_that_it_is_empty,
-    is_fenced,
+    fence,
     keep_servers_off,
+    look_at_power,
     move_server,
     read_source,
 )
@@ -55,8 +57,9 @@ def evacuate(
     host: str,
     # An empty list, and not None, makes a plain list in the form of Prefect's UI.
     to_target: list[str] = [],  # noqa: B006
-    strategy: Strategy | None = None,
+    strategy: StrategyChoice = StrategyChoice.CONFIGURED,
     to_host: str = "",
+    fence: bool = False,
     fenced: bool = False,
     dry_run: bool = False,
     site: str = "default",
@@ -74,10 +77,14 @@ def evacuate(
             a server's name, project:NAME, tag:NAME, servers[vcpus <= 2] and so on. The others
             stay in the source.
 
-        strategy: How servers go to other hosts of the source. auto: live, and cold what does
-            not move live. Empty takes the site's.
+        strategy: How servers go to other hosts of the source. configured: as the site says.
+            auto: live, and cold what does not move live. evacuate: only off a dead host, or,
+            with fence, off one that is powered off though it lives.
 
         to_host: The host that all go to. Empty lets Nova choose for each, as it should.
+
+        fence: The host is dead: its BMC powers it off, and when that says so, Nova is told that
+            it is down, and its servers are started elsewhere. Leaving maintenance powers it on.
 
         fenced: The host is dead and you vouch that it is powered off, so that its servers may be
             started elsewhere. A host whose BMC is configured is asked itself.
@@ -88,14 +95,17 @@ def evacuate(
 
     Raises:
         ConfigError: The host or a server does not exist.
+        FencingFailed: The host may still be on; its servers were left alone.
         Refused: Something stands in the way. Nothing was touched.
         EvacuationIncomplete: Servers are still there; the others moved.
     """
     pair = cast(Site, Site.load(site))
-    options = pair.maintenance
-    if strategy:
-        options = options.model_copy(update={"strategy": strategy})
-    asked = Asked(host=host, options=options, to_host=to_host, is_fenced=fenced)
+    if fence and fenced:
+        problem = "fence powers the host off, and fenced says that it is off: give one of them."
+        raise ConfigError("fence", [problem])
+    chosen = {"strategy": strategy.over(pair.maintenance.strategy)}
+    options = pair.maintenance.model_copy(update=chosen)
+    asked = Asked(host=host, options=options, to_host=to_host, is_fenced=fenced, fence=fence)
     is_known = host in pair.hosts and bool(runtime.deployment.id)
     with only_run(site, host) if is_known else nullcontext():
         return _evacuate(pair, site, asked, to_target, dry_run)
@@ -119,6 +129,8 @@ def _evacuate(
         return _result(pair, site, asked, _planned(intended), 0, began, folder, True)
     stop = threading.Event()
     try:
+        if asked.fence:
+            fence(pair, site, host, stop)
         keep_servers_off(pair, host, intended.is_dead)
         left = _send_to_target(pair, site, asked, intended)
         entries = left + _move(pair, site, asked, intended, stop, {e.source_id for e in left})
@@ -136,12 +148,16 @@ def _evacuate(
 
 
 def _intend(pair: Site, site: str, asked: Asked, estate: Estate) -> tuple[Asked, Evacuation]:
-    """Return how each server leaves; a dead host's BMC is asked whether it is off."""
+    """Return how each server leaves; the BMC of a dead host is asked whether it is off."""
     intended = maintenance.look(pair, asked, estate)
-    if not intended.is_dead:
+    if not (intended.is_dead or asked.fence):
         return asked, intended
-    asked = asked.model_copy(update={"is_fenced": is_fenced(site, asked)})
-    return asked, maintenance.look(pair, asked, estate)
+    seen = look_at_power(site, asked.host)
+    contradictions = fencing.problems(asked, seen)
+    asked = asked.model_copy(update={"is_fenced": fencing.is_fenced(asked, seen)})
+    intended = maintenance.look(pair, asked, estate)
+    problems = (*intended.problems, *contradictions)
+    return asked, intended.model_copy(update={"problems": problems})
 
 
 def _obstacles_to_target(site: str, ids: Sequence[str]) -> list[str]:

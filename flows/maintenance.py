@@ -8,7 +8,8 @@ from prefect.cache_policies import NO_CACHE
 
 from pumphouse.blocks.site import Site
 from pumphouse.flows.evacuate import evacuate
-from pumphouse.models import Strategy
+from pumphouse.models import StrategyChoice
+from pumphouse.tasks import fencing
 from pumphouse.tasks import maintenance as hosts
 
 
@@ -24,7 +25,8 @@ class Action(StrEnum):
 def maintenance(
     host: str,
     action: Action = Action.STATUS,
-    strategy: Strategy | None = None,
+    strategy: StrategyChoice = StrategyChoice.CONFIGURED,
+    fence: bool = False,
     fenced: bool = False,
     dry_run: bool = False,
     site: str = "default",
@@ -36,10 +38,13 @@ def maintenance(
         host: Nova's name of the host.
 
         action: enter disables its compute service and moves its servers to other hosts of the
-            source. leave makes the service exactly as it was before; servers do not come back
-            by themselves. status only reads.
+            source. leave makes the service exactly as it was before, and powers on what fence
+            powered off; servers do not come back by themselves. status only reads.
 
-        strategy: For enter: how servers move. Empty takes the site's.
+        strategy: For enter: how servers move. configured: as the site says.
+
+        fence: For enter: the host is dead; let its BMC power it off, and start its servers
+            elsewhere.
 
         fenced: For enter: the host is dead and you vouch that it is powered off.
 
@@ -50,21 +55,30 @@ def maintenance(
     Raises:
         ConfigError: There is no such host.
         Refused: Something stands in the way. Nothing was touched.
+        FencingFailed: The host may still be on; its servers were left alone.
         EvacuationIncomplete: Servers are still there; the others moved.
     """
     pair = cast(Site, Site.load(site))
     if action is Action.ENTER:
-        evacuate(host=host, strategy=strategy, fenced=fenced, dry_run=dry_run, site=site)
+        evacuate(
+            host=host,
+            strategy=strategy,
+            fence=fence,
+            fenced=fenced,
+            dry_run=dry_run,
+            site=site,
+        )
     elif action is Action.LEAVE:
-        give_back(pair, host)
+        give_back(pair, site, host)
     return look_at(pair, host)
 
 
 @task(task_run_name="give {host} back", cache_policy=NO_CACHE)
-def give_back(pair: Site, host: str) -> str:
-    """Make its service as it was before maintenance. A second time there is nothing to do."""
-    said = hosts.leave_maintenance(pair, host)
-    get_run_logger().info(said)
+def give_back(pair: Site, site: str, host: str) -> str:
+    """Make it as it was before maintenance. A second time there is nothing to do."""
+    log = get_run_logger()
+    said = fencing.leave(pair, host, Site.bmc(site, host), log.info)
+    log.info(said)
     return said
 
 

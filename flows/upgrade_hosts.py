@@ -1,6 +1,6 @@
 """Upgrade several hosts in waves: canaries first, and no further wave when too many failed."""
 
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 from prefect import flow, get_run_logger, runtime, task
 from prefect.artifacts import create_table_artifact
@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from pumphouse.blocks.site import Site
 from pumphouse.errors import ConfigError, Refused, UpgradesIncomplete
@@ -38,7 +38,7 @@ class UpgradedHosts(BaseModel):
 )
 def upgrade_hosts(
     hosts: list[str],
-    parallel: int | None = None,
+    parallel: Annotated[int, Field(ge=0, le=64)] = 0,
     approve: bool = False,
     dry_run: bool = False,
     site: str = "default",
@@ -52,7 +52,7 @@ def upgrade_hosts(
     Args:
         hosts: Their names, as the source's Nova has them, in this order.
 
-        parallel: How many at once. Empty takes the site's.
+        parallel: How many at once. 0 takes the site's.
 
         approve: Ask for an approval of each, also where the site does not.
 

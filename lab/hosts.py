@@ -58,6 +58,13 @@ def remove(lab: Lab, cloud: Cloud, host: str) -> None:
     forget_host(cloud, host)
 
 
+def start(lab: Lab, cloud: Cloud, host: str) -> None:
+    """Start the nova-compute of a host of the cloud, without waiting for it; safe to repeat."""
+    name = process_of(cloud, host)
+    argv = worker_commands(cloud)[name.removeprefix(f"{cloud.name}-")]
+    Processes(lab.run).start(name, argv, cloud_environment(cloud))
+
+
 def kill(lab: Lab, cloud: Cloud, host: str) -> None:
     """End a host's nova-compute as a power cut does; Nova notices after a minute."""
     known = compute_hosts(cloud)

@@ -1,11 +1,13 @@
 """Nova's compute services: disabled for maintenance, forced down, and as they were again."""
 
+import threading
 from typing import Any
 
 from pumphouse import service_marks
-from pumphouse.errors import ConfigError, Refused, RequestFailed
+from pumphouse.errors import ConfigError, Refused, RequestFailed, WaitFailed
 from pumphouse.service_marks import LONGEST, Mark
 from pumphouse.tasks.api import Api
+from pumphouse.tasks.waiting import NEVER, poll
 
 Raw = dict[str, Any]
 
@@ -37,12 +39,13 @@ def read_service(api: Api, host: str) -> Raw:
     raise ConfigError("host", [problem])
 
 
-def disable(api: Api, service: Raw, *, force_down: bool = False) -> Mark:
+def disable(api: Api, service: Raw, *, force_down: bool = False, power_off: bool = False) -> Mark:
     """
     Keep new servers off a host, and return what was written about how it was before.
 
     The second time the first mark stays, so nothing of what was before is lost. With
-    *force_down* Nova also takes the host as dead: only for one that is proven to be.
+    *force_down* Nova also takes the host as dead: only for one that is proven to be. With
+    *power_off* it is noted that the host is about to be powered off by us.
 
     Raises:
         Refused: Somebody else's reason is too long to be kept beside ours.
@@ -50,6 +53,8 @@ def disable(api: Api, service: Raw, *, force_down: bool = False) -> Mark:
     mark = service_marks.mark_of(service["status"], service.get("disabled_reason"))
     if force_down and not service.get("forced_down"):
         mark = mark.model_copy(update={"is_forced_down": True})
+    if power_off:
+        mark = mark.model_copy(update={"is_powered_off": True})
     if len(mark.text) > LONGEST:
         what = f"Maintenance of host {service['host']}"
         raise Refused(
@@ -79,13 +84,17 @@ def note_reset(api: Api, service: Raw, when: str) -> None:
     _set_status(api, service, mark.model_copy(update={"reset_at": when}).text[:LONGEST])
 
 
-def restore(api: Api, service: Raw) -> str:
+def restore(api: Api, service: Raw, timeout_s: float = 0, stop: threading.Event = NEVER) -> str:
     """
     Make a service as it was before we disabled it, and say what was done.
 
     One that we did not disable is left alone.
 
+    timeout_s: How long Nova is asked to take it as up again. It refuses while the host's
+        nova-compute has not cleaned up after evacuations, which it does when it starts.
+
     Raises:
+        WaitFailed, Interrupted: As `poll`. The service is still disabled.
         RequestFailed: Nova refuses, for example to take back that a host is down whose
             nova-compute has not cleaned up after evacuations. The service is still disabled.
     """
@@ -94,11 +103,37 @@ def restore(api: Api, service: Raw) -> str:
         state = f"{service['status']} ({service.get('disabled_reason') or 'no reason'})"
         return f"Host {host} is not in maintenance by Pumphouse: {state}. Nothing was changed."
     if mark.is_forced_down and service.get("forced_down"):
-        _force_down(api, service, False)
+        _force_up(api, service, timeout_s, stop)
     _set_status(api, service, None if mark.was_enabled else mark.reason or "", mark.was_enabled)
     if mark.was_enabled:
         return f"Host {host} is enabled again."
     return f"Host {host} is disabled as before ({mark.reason or 'no reason'})."
+
+
+def _force_up(api: Api, service: Raw, timeout_s: float, stop: threading.Event) -> None:
+    """Let Nova take the host as alive again, asking for *timeout_s* while it refuses."""
+    refused: list[RequestFailed] = []
+
+    def is_taken() -> bool:
+        try:
+            _force_down(api, service, False)
+        except RequestFailed as failed:
+            if not timeout_s or failed.status not in (400, 409):
+                raise
+            refused[:] = [failed]
+            return False
+        return True
+
+    try:
+        poll(
+            f"nova-compute of {service['host']} to start and clean up",
+            is_taken,
+            bool,
+            timeout_s,
+            stop,
+        )
+    except WaitFailed as error:
+        raise WaitFailed(error.what, f"{error.reason} {refused[-1]}") from error
 
 
 def _set_status(api: Api, service: Raw, reason: str | None, is_enabled: bool = False) -> None:

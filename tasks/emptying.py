@@ -10,13 +10,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.concurrency.sync import concurrency
 
 from pumphouse.blocks.site import Site
-from pumphouse.errors import Refused
+from pumphouse.errors import FencingFailed
 from pumphouse.estate import Estate
 from pumphouse.evacuation import Asked, Move
+from pumphouse.fencing import Seen
 from pumphouse.ledger import Entry
 from pumphouse.limits import moves_limit
-from pumphouse.tasks import maintenance
-from pumphouse.tasks.bmc import open_bmc
+from pumphouse.tasks import fencing, maintenance
 from pumphouse.tasks.compute_services import disable, read_service
 from pumphouse.tasks.evacuating import Batch, move_one
 
@@ -48,22 +48,22 @@ def read_source(pair: Site, is_chosen_from: bool) -> Estate:
     return maintenance.read_source(pair, is_chosen_from)
 
 
-def is_fenced(site: str, asked: Asked) -> bool:
-    """
-    Tell whether a dead host is powered off: its BMC's word, else the operator's.
+@task(task_run_name="ask the BMC of {host}", cache_policy=NO_CACHE)
+def look_at_power(site: str, host: str) -> Seen:
+    """Return what the host's BMC says of its power. Only reads."""
+    seen = fencing.look_at_power(Site.bmc(site, host))
+    get_run_logger().info("Host %s: %s", host, seen.trouble or seen.power or "it has no BMC here")
+    return seen
 
-    Raises:
-        Refused: The operator says so, and the BMC says that it is on.
-    """
-    bmc = Site.bmc(site, asked.host)
+
+@task(task_run_name="fence {host}", cache_policy=NO_CACHE)
+def fence(pair: Site, site: str, host: str, stop: threading.Event) -> None:
+    """Power the host off and force it down in Nova. A second time both are found done."""
+    bmc = Site.bmc(site, host)
     if bmc is None:
-        return asked.is_fenced
-    with open_bmc(bmc) as session:
-        is_off = session.power().value == "off"
-    if asked.is_fenced and not is_off:
-        reason = "Its BMC says that it is on, so its servers may be running; power it off."
-        raise Refused(f"Emptying host {asked.host}", [reason])
-    return is_off
+        raise FencingFailed(host, "The block of its BMC is gone.")
+    log = get_run_logger()
+    log.info("Host %s is disabled: %s", host, fencing.fence(pair, host, bmc, log.info, stop))
 
 
 @task(task_run_name="keep servers off {host}", cache_policy=NO_CACHE)

@@ -90,6 +90,8 @@ def enter_maintenance(
         EvacuationIncomplete: Servers are still there.
     """
     intended = look(pair, asked)
+    if asked.fence and not asked.is_fenced:
+        raise Refused(f"Emptying host {asked.host}", ["It is not fenced yet; do that first."])
     if intended.problems:
         raise Refused(f"Emptying host {asked.host}", intended.problems)
     with open_source(pair) as api:

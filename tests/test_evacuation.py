@@ -140,6 +140,38 @@ def test_a_living_host_is_never_evacuated() -> None:
     assert "only a dead host" in found.problems[0]
 
 
+def test_a_living_host_is_fenced_only_when_evacuation_is_asked_for_by_name() -> None:
+    """Fencing cuts off what runs; one word alone is refused, both are meant."""
+    rows = source(server("web", image_id=None))
+
+    alone = emptied(rows, fence=True)
+    meant = emptied(rows, fence=True, strategy=Strategy.EVACUATE)
+
+    assert "fencing it would cut off what runs" in alone.problems[0]
+    assert (meant.is_dead, meant.problems) == (True, ())
+    assert ways(meant) == [(Way.EVACUATE, None)]
+
+
+def test_a_dead_host_that_will_be_fenced_is_evacuated() -> None:
+    """It need not be proven off before: its BMC switches it off first."""
+    rows = source(server("web", image_id=None), compute_services=DEAD)
+
+    found = emptied(rows, fence=True)
+
+    assert found.problems == ()
+    assert ways(found) == [(Way.EVACUATE, None)]
+
+
+def test_nothing_goes_to_the_target_from_a_dead_host() -> None:
+    """Its servers cannot be stopped and read there; they are evacuated first."""
+    rows = source(server("web"), compute_services=DEAD)
+
+    found = emptied(rows, to_target=("id-web",), is_fenced=True, is_storage_shared=True)
+
+    assert [move.way for move in found.moves] == [Way.NONE]
+    assert "then migrate from its new host" in found.problems[0]
+
+
 def test_an_unknown_host_is_named_with_those_that_there_are() -> None:
     """Wrong input, not a refusal."""
     rows = source(compute_services=[service("cmp9")])

@@ -185,6 +185,8 @@ def test_a_mark_survives_its_text() -> None:
         Mark(),
         Mark(was_enabled=False),
         Mark(was_enabled=False, reason="a: b; was enabled", is_forced_down=True),
+        Mark(is_forced_down=True, is_powered_off=True, reset_at="2026-01-01T00:00:00Z"),
+        Mark(is_powered_off=True),
     ):
         assert mark == parse(mark.text) == mark_of("disabled", mark.text)
     assert parse("pumphouse is broken") is None

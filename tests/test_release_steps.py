@@ -21,7 +21,7 @@ from pumphouse.tasks.upgrading import Work
 from pumphouse.upgrade import REGISTER
 from tests import switches
 from tests.fuel_server import ENVIRONMENT
-from tests.rack import HOST, MACS, NUMBER, SITE, Rack, standing
+from tests.rack import HOST, MACS, NUMBER, SITE, Rack, follow_power, standing
 from tests.test_switch_ssh import BY_BRIDGES, NEW, OLD
 
 pytestmark = pytest.mark.hosts
@@ -39,27 +39,8 @@ def hurdles() -> list[Callable[[], bool]]:
 def rack(tmp_path: Path, hurdles: list[Callable[[], bool]]) -> Iterator[Rack]:
     """A host that is empty and in maintenance."""
     with standing(tmp_path) as found:
-        boots(found, lambda: all(holds() for holds in hurdles))
+        follow_power(found, lambda: all(holds() for holds in hurdles))
         yield found
-
-
-def boots(rack: Rack, reaches_fuel: Callable[[], bool]) -> None:
-    """Let power and boot device decide what runs, and the network whether Fuel hears of it."""
-    machine, follow = rack.bmc.machine, rack.bmc.machine._follow
-
-    def following(name: str, values: list[str]) -> None:
-        follow(name, values)
-        starts = name == "reset" or (name == "power" and values == ["1"])
-        service = rack.source.services[HOST]
-        if not machine.power or (starts and machine.boot[0] == "pxe"):
-            service["state"] = "down"
-        if starts and machine.boot[0] == "pxe" and reaches_fuel() and rack.node() is None:
-            rack.fuel.register(NUMBER)
-        if starts and machine.boot[0] == "disk":
-            service["state"] = "up"
-            rack.fuel.fault("offline", mac=MACS[0])
-
-    machine._follow = following  # type: ignore[method-assign]
 
 
 def work_on(

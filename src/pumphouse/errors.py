@@ -24,6 +24,7 @@ Our exception hierarchy:
     - RollbackIncomplete    a rollback did
     - FinalizeIncomplete    a finalize did
   - MoveFailed              one server did not leave its host
+  - FencingFailed           a host is not proven to be off, so its servers were left alone
   - EvacuationIncomplete    a host was not emptied, or nobody agrees that it is empty
   - BmcError                a host's BMC did not do what was asked
     - BmcUnreachable        it does not answer, or the session broke
@@ -733,6 +734,30 @@ class MoveFailed(PumphouseError):
     def __str__(self) -> str:
         reason = f"{self.reason.rstrip('.')}."
         return f"Server {self.server} did not move ({self.way}): {reason} {self.state}"
+
+
+class FencingFailed(PumphouseError):
+    """
+    A host is not proven to be powered off.
+
+    Attributes:
+        host: Nova's name of it.
+
+        reason: What its BMC said: whole sentences.
+    """
+
+    def __init__(self, host: str, reason: str) -> None:
+        super().__init__(host, reason)
+        self.host = host
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"Host {self.host} could not be fenced, and may still run its servers: {self.reason} "
+            "None of them was touched, and Nova was not told that it is down. "
+            f"Power it off by hand and run with --fenced, or take it back: pumphouse maintenance "
+            f"leave {self.host}."
+        )
 
 
 class EvacuationIncomplete(PumphouseError):

@@ -77,8 +77,9 @@ def evacuation(estate: Estate, asked: Asked, unconfirmed: Sequence[Row] = ()) ->
         ConfigError: The host, or the one that everything shall go to, does not exist.
     """
     service = _service(estate, asked.host)
-    is_dead = service["state"] != "up" or bool(service["is_forced_down"])
-    problems = _host_problems(estate, asked, service, is_dead)
+    is_up = service["state"] == "up" and not service["is_forced_down"]
+    is_dead = not is_up or _is_killed(asked)
+    problems = [*_destination_problems(estate, asked), *_life_problems(asked, service, is_up)]
     moves = [_move(estate, row, asked, is_dead) for row in leavers(estate, asked.host)]
     problems += [f"Server {m.label}: {m.reason}" for m in moves if m.way is Way.NONE]
     problems += _unconfirmed(estate, asked.host, unconfirmed)
@@ -116,33 +117,50 @@ def _service(estate: Estate, host: str) -> Row:
     raise ConfigError("host", [f"The source has no compute host {host!r}; there are {hosts}."])
 
 
-def _host_problems(estate: Estate, asked: Asked, service: Row, is_dead: bool) -> list[str]:
-    problems = []
-    if asked.to_host:
-        there = _service(estate, asked.to_host)
-        if asked.to_host == asked.host:
-            problems.append(f"Servers cannot go from {asked.host} to itself; name another host.")
-        elif there["state"] != "up" or there["status"] != "enabled" or there["is_forced_down"]:
-            is_down = "down" if there["state"] != "up" else "disabled"
-            problems.append(f"Host {asked.to_host} is {is_down}; name one that is enabled and up.")
-    strategy = asked.options.strategy
-    if is_dead and strategy in (Strategy.LIVE, Strategy.COLD):
-        problems.append(
-            f"Host {asked.host} is down, so nothing moves {strategy.value} from it; bring its "
+def _is_killed(asked: Asked) -> bool:
+    """Tell whether a host is to be powered off though it lives: only when both words say so."""
+    return asked.fence and asked.options.strategy is Strategy.EVACUATE
+
+
+def _destination_problems(estate: Estate, asked: Asked) -> list[str]:
+    """Return what is wrong with the host that everything shall go to."""
+    if not asked.to_host:
+        return []
+    there = _service(estate, asked.to_host)
+    if asked.to_host == asked.host:
+        return [f"Servers cannot go from {asked.host} to itself; name another host."]
+    if there["state"] != "up" or there["status"] != "enabled" or there["is_forced_down"]:
+        is_down = "down" if there["state"] != "up" else "disabled"
+        return [f"Host {asked.to_host} is {is_down}; name one that is enabled and up."]
+    return []
+
+
+def _life_problems(asked: Asked, service: Row, is_up: bool) -> list[str]:
+    """Return what contradicts in whether the host lives and what is asked."""
+    host, strategy = asked.host, asked.options.strategy
+    if is_up and asked.fence and not _is_killed(asked):
+        return [
+            f"Host {host} is up ({service['status']}), and fencing it would cut off what runs "
+            "there; leave out --fence to move its servers, or say --strategy evacuate too if it "
+            "shall be powered off all the same."
+        ]
+    if is_up and strategy is Strategy.EVACUATE and not asked.fence:
+        return [
+            f"Host {host} is up ({service['status']}), and only a dead host can be "
+            "evacuated; use auto, live or cold, or power it off first (--fence)."
+        ]
+    if not is_up and strategy in (Strategy.LIVE, Strategy.COLD):
+        return [
+            f"Host {host} is down, so nothing moves {strategy.value} from it; bring its "
             "nova-compute back, or fence the host and evacuate it."
-        )
-    elif is_dead and not asked.is_fenced:
-        problems.append(
-            f"Host {asked.host} is down but may still run its servers: two would hold the same "
-            "disks and addresses. Power it off by its BMC and say so (--fenced), or bring its "
-            "nova-compute back."
-        )
-    if not is_dead and strategy is Strategy.EVACUATE:
-        problems.append(
-            f"Host {asked.host} is up ({service['status']}), and only a dead host can be "
-            "evacuated; use auto, live or cold, or power it off first."
-        )
-    return problems
+        ]
+    if not is_up and not (asked.is_fenced or asked.fence):
+        return [
+            f"Host {host} is down but may still run its servers: two would hold the same "
+            "disks and addresses. Let its BMC power it off (--fence), or power it off yourself "
+            "and say so (--fenced), or bring its nova-compute back."
+        ]
+    return []
 
 
 def _unconfirmed(estate: Estate, host: str, migrations: Sequence[Row]) -> list[str]:

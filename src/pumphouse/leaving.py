@@ -64,6 +64,8 @@ class Asked(BaseModel):
         to_target: Ids of the servers that go to the target first.
 
         is_fenced: Whether the host is proven to be powered off.
+
+        fence: Whether it shall be powered off by its BMC before anything moves.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -73,14 +75,18 @@ class Asked(BaseModel):
     to_host: str = ""
     to_target: tuple[str, ...] = ()
     is_fenced: bool = False
+    fence: bool = False
 
 
 Answer = tuple[Way, Way | None, str]
 
 
-def _to_target(row: Row, asked: Asked) -> Answer | None:
+def _to_target(row: Row, asked: Asked, is_dead: bool) -> Answer | None:
     if row["id"] not in asked.to_target:
         return None
+    if is_dead:
+        reason = "A dead host gives nothing away; evacuate it, then migrate from its new host."
+        return Way.NONE, None, reason
     # Its stopped original stays in the source and has to leave the host too.
     return Way.TARGET, Way.COLD, "It goes to the target; its stopped original moves cold."
 
@@ -89,9 +95,9 @@ def way(row: Row, asked: Asked, is_dead: bool) -> Answer:
     """
     Return how the server of *row* leaves, what is tried after that, and why.
 
-    is_dead: Whether nova-compute of its host is down.
+    is_dead: Whether nova-compute of its host is down, or will be because it is fenced.
     """
-    if chosen := _to_target(row, asked):
+    if chosen := _to_target(row, asked, is_dead):
         return chosen
     if is_dead and row["task_state"] in REBUILDING:
         return Way.EVACUATE, None, "Its evacuation is under way; it is waited for."

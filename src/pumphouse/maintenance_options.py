@@ -63,6 +63,13 @@ class MaintenanceOptions(BaseModel):
     evacuate_timeout_s: float = Field(
         default=1800, gt=0, title="Evacuation (s)", description="Of one server from a dead host."
     )
+    start_timeout_s: float = Field(
+        default=900,
+        gt=0,
+        title="Start of a fenced host (s)",
+        description="When a host that was powered off for an evacuation is taken back: from "
+        "power on until its nova-compute has started.",
+    )
     is_storage_shared: bool = Field(
         default=False,
         title="Disks of servers are shared",

@@ -52,3 +52,17 @@ class Strategy(StrEnum):
     LIVE = "live"
     COLD = "cold"
     EVACUATE = "evacuate"
+
+
+class StrategyChoice(StrEnum):
+    """How servers leave a host in one run: a strategy by its name, or the site's."""
+
+    CONFIGURED = "configured"
+    AUTO = "auto"
+    LIVE = "live"
+    COLD = "cold"
+    EVACUATE = "evacuate"
+
+    def over(self, configured: Strategy) -> Strategy:
+        """Return the strategy that is meant where the site's is *configured*."""
+        return configured if self is StrategyChoice.CONFIGURED else Strategy(self.value)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 LONGEST = 255
 PREFIX = "pumphouse: maintenance"
 _MARK = re.compile(
-    rf"^{PREFIX}(?P<forced>, forced down)?(?:, reset (?P<reset>\S+))?"
+    rf"^{PREFIX}(?P<forced>, forced down)?(?P<off>, powered off)?(?:, reset (?P<reset>\S+))?"
     r"; was (?P<was>enabled|disabled)(?:: (?P<reason>.*))?$",
     re.DOTALL,
 )
@@ -27,6 +27,8 @@ class Mark(BaseModel):
 
         is_forced_down: Whether we forced it down, and have to take that back.
 
+        is_powered_off: Whether we powered the host off, to evacuate it.
+
         reset_at: When we last reset the host for its upgrade, as ISO 8601 has it.
     """
 
@@ -35,12 +37,14 @@ class Mark(BaseModel):
     was_enabled: bool = True
     reason: str | None = None
     is_forced_down: bool = False
+    is_powered_off: bool = False
     reset_at: str = ""
 
     @property
     def text(self) -> str:
         """The reason that we give; longer than `LONGEST` when the former one is too long."""
         forced = ", forced down" if self.is_forced_down else ""
+        forced += ", powered off" if self.is_powered_off else ""
         reset = f", reset {self.reset_at}" if self.reset_at else ""
         if self.was_enabled:
             return f"{PREFIX}{forced}{reset}; was enabled"
@@ -57,6 +61,7 @@ def parse(text: str | None) -> Mark | None:
         was_enabled=found["was"] == "enabled",
         reason=found["reason"],
         is_forced_down=bool(found["forced"]),
+        is_powered_off=bool(found["off"]),
         reset_at=found["reset"] or "",
     )
 

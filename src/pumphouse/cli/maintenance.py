@@ -17,7 +17,7 @@ from pumphouse.cli.running import (
     confirm,
     run,
 )
-from pumphouse.models import Strategy
+from pumphouse.models import StrategyChoice
 
 if TYPE_CHECKING:
     from pumphouse.flows.evacuate import Emptied
@@ -30,7 +30,13 @@ app = typer.Typer(
 
 HostArgument = Annotated[str, typer.Argument(help="Nova's name of the host.", metavar="HOST")]
 StrategyOption = Annotated[
-    Strategy | None, typer.Option(help="How servers move. Else as config.yaml says.")
+    StrategyChoice, typer.Option(help="How servers move; configured: as config.yaml says.")
+]
+FenceOption = Annotated[
+    bool,
+    typer.Option(
+        "--fence", help="The host is dead: let its BMC power it off, and go on when it is."
+    ),
 ]
 FencedOption = Annotated[
     bool,
@@ -50,10 +56,11 @@ def evacuate(
             "project:NAME, servers[CONDITION] … Repeatable. The rest stays in the source.",
         ),
     ] = None,
-    strategy: StrategyOption = None,
+    strategy: StrategyOption = StrategyChoice.CONFIGURED,
     to_host: Annotated[
         str, typer.Option(help="The host that all others go to. Else Nova chooses for each.")
     ] = "",
+    fence: FenceOption = False,
     fenced: FencedOption = False,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
@@ -67,13 +74,14 @@ def evacuate(
     chosen = {
         "host": host,
         "to_target": to_target or [],
-        "strategy": strategy and strategy.value,
+        "strategy": strategy.value,
         "to_host": to_host,
+        "fence": fence,
         "fenced": fenced,
         "dry_run": dry_run,
     }
     if not (dry_run or yes):
-        confirm(f"Emptying host {host}", f"Disable host {host} and move all its servers?")
+        confirm(f"Emptying host {host}", _question(host, fence))
     if done := run("evacuate", chosen, Way(config, site, deployment, quiet, as_json)):
         _print_emptied(done)
 
@@ -81,7 +89,8 @@ def evacuate(
 @app.command()
 def enter(
     host: HostArgument,
-    strategy: StrategyOption = None,
+    strategy: StrategyOption = StrategyChoice.CONFIGURED,
+    fence: FenceOption = False,
     fenced: FencedOption = False,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
@@ -95,12 +104,13 @@ def enter(
     chosen = {
         "host": host,
         "action": "enter",
-        "strategy": strategy and strategy.value,
+        "strategy": strategy.value,
+        "fence": fence,
         "fenced": fenced,
         "dry_run": dry_run,
     }
     if not (dry_run or yes):
-        confirm(f"Maintenance of host {host}", f"Disable host {host} and move all its servers?")
+        confirm(f"Maintenance of host {host}", _question(host, fence))
     _maintain(chosen, Way(config, site, deployment, quiet, as_json))
 
 
@@ -113,7 +123,11 @@ def leave(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a host's service exactly as it was before maintenance. Its servers stay elsewhere."""
+    """
+    Make a host's service exactly as it was before maintenance. Its servers stay elsewhere.
+
+    A host that --fence powered off is powered on, and its nova-compute waited for.
+    """
     _maintain({"host": host, "action": "leave"}, Way(config, site, deployment, quiet, as_json))
 
 
@@ -128,6 +142,12 @@ def status(
 ) -> None:
     """Say how a host is: its service, its servers, and whether all agree that it is empty."""
     _maintain({"host": host, "action": "status"}, Way(config, site, deployment, quiet, as_json))
+
+
+def _question(host: str, fence: bool) -> str:
+    if fence:
+        return f"Power host {host} off, disable it, and start all its servers elsewhere?"
+    return f"Disable host {host} and move all its servers?"
 
 
 def _maintain(chosen: dict[str, Any], way: Way) -> None:

@@ -32,8 +32,8 @@ def upgrade_host(
         list[str], typer.Argument(metavar="HOST…", help="As the source's Nova has them.")
     ],
     parallel: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Hosts at once. Else as config.yaml says.")
-    ] = None,
+        int, typer.Option(min=0, max=64, help="Hosts at once; 0: as config.yaml says.")
+    ] = 0,
     approve: Annotated[
         bool, typer.Option("--approve", help="Ask for approval before disks are given up.")
     ] = False,
