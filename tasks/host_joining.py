@@ -10,6 +10,7 @@ from typing import Any
 from pumphouse.errors import Refused, WaitFailed
 from pumphouse.fuel import Node
 from pumphouse.models import Role
+from pumphouse.probing import candidates
 from pumphouse.tasks import compute_services, removals
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.fuel import FuelClient
@@ -50,8 +51,12 @@ def problems(api: Api, options: UpgradeOptions) -> Iterator[str]:
     probe = options.probe
     if not probe.image:
         return
-    if not probe.flavor:
-        yield "upgrade.probe has an image, but no flavor; give both or neither."
+    image = row_of(api, "image", probe.image)
+    if image is not None and not probe.flavor and flavor_for(api, image) is None:
+        yield (
+            f"The target has no public flavor without extra specs that image {image['name']} fits "
+            "into; name one for the probe (upgrade.probe.flavor)."
+        )
     for kind, name in (
         ("image", probe.image),
         ("flavor", probe.flavor),
@@ -63,14 +68,32 @@ def problems(api: Api, options: UpgradeOptions) -> Iterator[str]:
 
 def find(api: Api, kind: str, name_or_id: str) -> str | None:
     """Return the id of an image, flavor or network of the target; None when there is none."""
+    row = row_of(api, kind, name_or_id)
+    return str(row["id"]) if row else None
+
+
+def row_of(api: Api, kind: str, name_or_id: str) -> Raw | None:
+    """Return an image, flavor or network as the target lists it; None when there is none."""
     service, path, key = {
         "image": ("image", "/images", "images"),
         "flavor": ("compute", "/flavors", "flavors"),
         "network": ("network", "/networks", "networks"),
     }[kind]
-    for row in api.list(service, path, key):
-        if name_or_id in (row["id"], row["name"]):
-            return str(row["id"])
+    return next(
+        (r for r in api.list(service, path, key) if name_or_id in (r["id"], r["name"])), None
+    )
+
+
+def flavor_for(api: Api, image: Raw) -> Raw | None:
+    """Return the flavor of a probe with *image* when none is named; None when none fits."""
+    version = api.microversion("compute")
+    params = {"is_public": "true"}
+    rows = api.list("compute", "/flavors/detail", "flavors", params=params, microversion=version)
+    for flavor in candidates(rows, image):
+        # Before microversion 2.61 the list does not have them.
+        path = f"/flavors/{flavor['id']}/os-extra_specs"
+        if "extra_specs" in flavor or not api.get("compute", path)["extra_specs"]:
+            return flavor
     return None
 
 

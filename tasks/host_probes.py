@@ -9,11 +9,11 @@ whoever does not ask by name is still sent elsewhere.
 from datetime import UTC, datetime
 from typing import Any
 
-from pumphouse.errors import RequestFailed, WaitFailed
+from pumphouse.errors import Refused, RequestFailed, WaitFailed
 from pumphouse.models import Role
 from pumphouse.tasks import compute_services, emptiness
 from pumphouse.tasks.api import Api, ServiceMissing
-from pumphouse.tasks.host_joining import find, keep_off, node_of, required
+from pumphouse.tasks.host_joining import find, flavor_for, keep_off, node_of, required, row_of
 from pumphouse.tasks.upgrading import Work
 from pumphouse.tasks.waiting import poll
 from pumphouse.upgrade_facts import VERIFIED
@@ -93,10 +93,11 @@ def _create(work: Work, api: Api, service: Raw) -> Raw:
     chosen = work.options.probe
     zone = f"{service.get('zone') or 'nova'}:{service['host']}"
     network = find(api, "network", chosen.network) if chosen.network else None
+    image, flavor = _shape(work, api)
     body = {
         "name": f"pumphouse-probe-{work.host}",
-        "imageRef": find(api, "image", chosen.image),
-        "flavorRef": find(api, "flavor", chosen.flavor),
+        "imageRef": image,
+        "flavorRef": flavor,
         "availability_zone": zone,
         "metadata": {PROBE_OF: service["host"]},
         "networks": [{"uuid": network}] if network else "none",
@@ -106,6 +107,29 @@ def _create(work: Work, api: Api, service: Raw) -> Raw:
     answer = api.call("POST", "compute", "/servers", json={"server": body}, microversion=version)
     created: Raw = answer.json()["server"]
     return created
+
+
+def _shape(work: Work, api: Api) -> tuple[str, str]:
+    """
+    Return the ids of the probe's image and flavor.
+
+    Raises:
+        Refused: One of them is gone, or no flavor fits. No probe was booted.
+    """
+    chosen = work.options.probe
+    what = f"Probing host {work.host}"
+    image = row_of(api, "image", chosen.image)
+    if image is None:
+        raise Refused(what, [f"The target has no image {chosen.image} any more."])
+    if chosen.flavor:
+        if named := find(api, "flavor", chosen.flavor):
+            return str(image["id"]), named
+        raise Refused(what, [f"The target has no flavor {chosen.flavor} any more."])
+    flavor = flavor_for(api, image)
+    if flavor is None:
+        raise Refused(what, ["No public flavor fits its image; name one (upgrade.probe.flavor)."])
+    work.log(f"The probe gets the smallest flavor that fits its image: {flavor['name']}.")
+    return str(image["id"]), str(flavor["id"])
 
 
 def _delete_probes(work: Work, api: Api, host: str) -> None:

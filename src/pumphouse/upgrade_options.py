@@ -49,7 +49,12 @@ class Probe(_Part):
         title="Image",
         description="Name or id, at the target. Empty boots no probe.",
     )
-    flavor: str = Field(default="", title="Flavor", description="Name or id, at the target.")
+    flavor: str = Field(
+        default="",
+        title="Flavor",
+        description="Name or id, at the target. Empty takes the smallest public one, without "
+        "extra specs, that the image fits into.",
+    )
     network: str = Field(
         default="", title="Network", description="Name or id, at the target. Empty: no NIC."
     )
