@@ -15,6 +15,7 @@ from pumphouse.blocks.site import Site
 from pumphouse.errors import ConfigError, EvacuationIncomplete, MigrationIncomplete, Refused
 from pumphouse.estate import Estate
 from pumphouse.evacuation import Asked, Evacuation, Way
+from pumphouse.flows.host_hooks import hook_saying
 from pumphouse.flows.migrate import migrate
 from pumphouse.ledger import Entry, Status
 from pumphouse.models import StrategyChoice
@@ -52,7 +53,30 @@ class Emptied(BaseModel):
     location: str
 
 
-@flow(name="evacuate", flow_run_name="evacuate {host}", task_runner=RUNNER)
+def where(pair: Site, host: str) -> str:
+    """Say how the host is now, and both ways from there."""
+    found = maintenance.maintenance_status(pair, host)
+    return (
+        f"Its compute service is {found['service']}, and {len(found['servers'])} servers are on "
+        f"it. Forward: {way_on(host)}. Back: pumphouse maintenance leave {host}."
+    )
+
+
+def way_on(host: str) -> str:
+    """Return the command that goes on."""
+    return f"pumphouse evacuate {host}"
+
+
+SAY_WHERE = hook_saying(lambda site, host: where(cast(Site, Site.load(site)), host), way_on)
+
+
+@flow(
+    name="evacuate",
+    flow_run_name="evacuate {host}",
+    task_runner=RUNNER,
+    on_cancellation=[SAY_WHERE],
+    on_crashed=[SAY_WHERE],
+)
 def evacuate(
     host: str,
     # An empty list, and not None, makes a plain list in the form of Prefect's UI.

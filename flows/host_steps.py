@@ -2,19 +2,18 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 from prefect import get_run_logger, runtime
 from prefect.flow_runs import suspend_flow_run
 from prefect.futures import PrefectFuture
 from prefect.input import RunInput
-from prefect.logging.loggers import flow_run_logger
 from pydantic import Field
 
 from pumphouse.errors import PumphouseError, Refused, UpgradeFailed
 from pumphouse.flows.evacuate import evacuate
 from pumphouse.tasks.upgrade_board import DONE, FAILED, FOUND, RUNS, Board
-from pumphouse.tasks.upgrade_steps import reason_of, with_retries
+from pumphouse.tasks.upgrade_steps import with_retries
 from pumphouse.tasks.upgrading import Work
 from pumphouse.upgrade import EVACUATE, Step
 from pumphouse.upgrade_facts import Facts
@@ -133,23 +132,3 @@ def ask(
         work.log(f"{answer.who} approved it. {answer.comment}".strip())
         return
     raise rejected(f"{answer.who} rejected it. {answer.comment}".strip())
-
-
-def hook_saying(say: Callable[[str, str], str], way_on: Callable[[str], str]) -> Any:
-    """
-    Return a hook that says in which state a cancelled or crashed run's host is.
-
-    It works wherever Prefect runs it. *say* is called with the site and the host.
-    """
-
-    def say_where(flow: Any, flow_run: Any, state: Any) -> None:
-        host, site = flow_run.parameters["host"], flow_run.parameters.get("site", "default")
-        # A worker runs this outside of the run, with the run's id in the environment.
-        logger = flow_run_logger(flow_run, flow)
-        try:
-            logger.warning("Host %s: %s", host, say(site, host))
-        except Exception as error:  # noqa: BLE001 - a hook has nobody to raise to
-            text = "Host %s was left as it was. Carry on with: %s (%s)"
-            logger.warning(text, host, way_on(host), reason_of(error))
-
-    return say_where

@@ -7,7 +7,7 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from pumphouse.blocks.site import Site
-from pumphouse.flows.evacuate import evacuate
+from pumphouse.flows.evacuate import SAY_WHERE, evacuate
 from pumphouse.models import StrategyChoice
 from pumphouse.tasks import fencing
 from pumphouse.tasks import maintenance as hosts
@@ -21,7 +21,12 @@ class Action(StrEnum):
     STATUS = "status"
 
 
-@flow(name="maintenance", flow_run_name="maintenance: {action} {host}")
+@flow(
+    name="maintenance",
+    flow_run_name="maintenance: {action} {host}",
+    on_cancellation=[SAY_WHERE],
+    on_crashed=[SAY_WHERE],
+)
 def maintenance(
     host: str,
     action: Action = Action.STATUS,

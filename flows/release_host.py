@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from pumphouse.blocks.site import Site
 from pumphouse.errors import PumphouseError, Refused, ReleaseFailed, ReleaseRejected
-from pumphouse.flows.host_steps import Walk, ask, hook_saying
+from pumphouse.flows.host_hooks import hook_saying
+from pumphouse.flows.host_steps import Walk, ask
 from pumphouse.handover import OFF, PXE, Found, way_on
 from pumphouse.tasks import release_facts
 from pumphouse.tasks.slots import only_run

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from pumphouse.blocks.site import Site
 from pumphouse.errors import PumphouseError, Refused, UpgradeRejected
-from pumphouse.flows.host_steps import Walk, ask, hook_saying
+from pumphouse.flows.host_hooks import hook_saying
+from pumphouse.flows.host_steps import Walk, ask
 from pumphouse.guards import Checked, objections
 from pumphouse.tasks import host_facts
 from pumphouse.tasks.slots import only_run

@@ -34,8 +34,8 @@ class Runs:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        named = {"deployments": {"name": {"any_": ["upgrade-host"]}}}
-        self._deployment = stack.post("/deployments/filter", named)[0]["id"]
+        found = stack.post("/deployments/filter", {})
+        self._deployments = {one["name"]: one["id"] for one in found}
 
     def save(self, rack: Rack, folder: Path, site: str) -> None:
         """Write the blocks of *site* to the server."""
@@ -59,15 +59,27 @@ class Runs:
         finally:
             process.stop()
 
-    def start(self, site: str, queue: str = SHARED) -> str:
-        """Start an upgrade; return its id."""
+    def start(
+        self, site: str, queue: str = SHARED, deployment: str = "upgrade-host", **given: Any
+    ) -> str:
+        """Start an upgrade, of the rack's host unless parameters are *given*; return its id."""
         body = {
-            "parameters": {"host": HOST, "site": site},
+            "parameters": {**(given or {"host": HOST}), "site": site},
             "work_queue_name": queue,
             "state": {"type": "SCHEDULED"},
         }
-        path = f"/deployments/{self._deployment}/create_flow_run"
+        path = f"/deployments/{self._deployments[deployment]}/create_flow_run"
         return str(self._post(path, body)["id"])
+
+    def cancel(self, run: str) -> None:
+        """Cancel a run as the UI does."""
+        self._post(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
+
+    def runs_of(self, deployment: str, site: str) -> list[Any]:
+        """Return the runs of a deployment at *site*."""
+        wanted = {"deployments": {"name": {"any_": [deployment]}}}
+        found = self._post("/flow_runs/filter", wanted)
+        return [run for run in found if run["parameters"].get("site") == site]
 
     def state(self, run: str) -> Any:
         """Return the run's state: type, name and message."""

@@ -12,7 +12,7 @@ from pumphouse.config import Storage
 from pumphouse.errors import ConfigError, FencingFailed, Refused, RequestFailed, WaitFailed
 from pumphouse.evacuation import Asked, MaintenanceOptions
 from pumphouse.fencing import Seen, is_fenced, problems
-from pumphouse.flows.evacuate import evacuate
+from pumphouse.flows.evacuate import evacuate, where
 from pumphouse.flows.maintenance import Action, maintenance
 from pumphouse.tasks import fencing
 from pumphouse.tasks.maintenance import enter_maintenance
@@ -71,7 +71,7 @@ def _pair(nova: Cloud, tmp_path: Path) -> Site:
         source=block,
         target=block,
         storage=Storage(url=str(tmp_path)),
-        maintenance=MaintenanceOptions(start_timeout_s=2),
+        maintenance=MaintenanceOptions(start_timeout_s=60),
     )
 
 
@@ -81,8 +81,9 @@ def _bmc(tmp_path: Path) -> Iterator[Peer]:
         yield peer
 
 
-def quick(bmc: Peer, **changes: Any) -> BmcAccess:
-    return bmc.access(timeout_s=2, power_timeout_s=1, **changes)
+def quick(bmc: Peer) -> BmcAccess:
+    """Return an access that gives up soon: only for a BMC that does not do it."""
+    return bmc.access(timeout_s=2, power_timeout_s=1)
 
 
 def said(_: str, *__: object) -> None:
@@ -93,8 +94,8 @@ def test_a_host_is_powered_off_read_back_and_then_forced_down(
     pair: Site, nova: Cloud, bmc: Peer
 ) -> None:
     """Twice is once; what the reason says is enough to take it all back."""
-    note = fencing.fence(pair, "cmp1", quick(bmc), said)
-    again = fencing.fence(pair, "cmp1", quick(bmc), said)
+    note = fencing.fence(pair, "cmp1", bmc.access(), said)
+    again = fencing.fence(pair, "cmp1", bmc.access(), said)
 
     service = nova.services["cmp1"]
     assert (bmc.machine.power, bmc.machine.told) == (False, ["power 0"])
@@ -108,7 +109,7 @@ def test_the_note_comes_before_the_power_goes(pair: Site, nova: Cloud, bmc: Peer
     bmc.machine.ignored = {"power 0"}
 
     with pytest.raises(FencingFailed, match="may still run its servers"):
-        fencing.fence(pair, "cmp1", quick(bmc), said)
+        fencing.fence(pair, "cmp1", bmc.access(power_timeout_s=1), said)
 
     service = nova.services["cmp1"]
     assert service["disabled_reason"] == "pumphouse: maintenance, powered off; was enabled"
@@ -134,9 +135,9 @@ def test_what_was_off_before_is_not_powered_on_afterwards(
 ) -> None:
     """Leaving makes a host as it was, and it was off."""
     bmc.machine.power = False
-    fencing.fence(pair, "cmp1", quick(bmc), said)
+    fencing.fence(pair, "cmp1", bmc.access(), said)
 
-    words = fencing.leave(pair, "cmp1", quick(bmc), said)
+    words = fencing.leave(pair, "cmp1", bmc.access(), said)
 
     assert (bmc.machine.power, bmc.machine.told) == (False, [])
     assert words == "Host cmp1 is enabled again."
@@ -160,24 +161,25 @@ def refusing(nova: Cloud, times: int) -> list[str]:
 def test_leaving_powers_on_what_we_powered_off(pair: Site, nova: Cloud, bmc: Peer) -> None:
     """Nova takes the host back only when its nova-compute has cleaned up; that is waited for."""
     before = dict(nova.services["cmp1"])
-    fencing.fence(pair, "cmp1", quick(bmc), said)
+    fencing.fence(pair, "cmp1", bmc.access(), said)
     refused = refusing(nova, 2)
 
-    words = fencing.leave(pair, "cmp1", quick(bmc), said)
+    words = fencing.leave(pair, "cmp1", bmc.access(), said)
 
     assert bmc.machine.told == ["power 0", "power 1"]
     assert words == "Host cmp1 was powered on. Host cmp1 is enabled again."
     assert (2, before) == (len(refused), nova.services["cmp1"])
-    assert "Nothing was changed" in fencing.leave(pair, "cmp1", quick(bmc), said)
+    assert "Nothing was changed" in fencing.leave(pair, "cmp1", bmc.access(), said)
 
 
 def test_a_host_that_does_not_come_back_stays_disabled(pair: Site, nova: Cloud, bmc: Peer) -> None:
     """The message has Nova's words; it is on by then, and leave may be run again."""
-    fencing.fence(pair, "cmp1", quick(bmc), said)
+    fencing.fence(pair, "cmp1", bmc.access(), said)
+    pair.maintenance = MaintenanceOptions(start_timeout_s=1)
     refusing(nova, 999)
 
     with pytest.raises(WaitFailed, match="`done` evacuation records remain"):
-        fencing.leave(pair, "cmp1", quick(bmc), said)
+        fencing.leave(pair, "cmp1", bmc.access(), said)
 
     service = nova.services["cmp1"]
     assert (
@@ -189,7 +191,7 @@ def test_a_host_that_does_not_come_back_stays_disabled(pair: Site, nova: Cloud, 
 
 def test_without_a_bmc_a_fenced_host_is_not_taken_back(pair: Site, nova: Cloud, bmc: Peer) -> None:
     """Nova would send servers to a host that is off."""
-    fencing.fence(pair, "cmp1", quick(bmc), said)
+    fencing.fence(pair, "cmp1", bmc.access(), said)
 
     with pytest.raises(ConfigError, match="no BMC here to power it on"):
         fencing.leave(pair, "cmp1", None, said)
@@ -209,7 +211,7 @@ def test_what_an_operator_forced_down_is_refused_at_once(
     refused = refusing(nova, 999)
 
     with pytest.raises(RequestFailed):
-        fencing.leave(pair, "cmp1", quick(bmc), said)
+        fencing.leave(pair, "cmp1", bmc.access(), said)
 
     assert (bmc.machine.told, len(refused)) == ([], 1)
 
@@ -263,3 +265,16 @@ def test_a_host_without_a_readable_bmc_is_not_fenced(tmp_path: Path) -> None:
             evacuate(host=HOST, fence=True, site=SITE)
 
         assert rack.source.fake.sent("PUT") == []
+
+
+def test_a_cancelled_run_says_how_the_host_is_and_both_ways(
+    pair: Site, nova: Cloud, bmc: Peer
+) -> None:
+    """Read when it ends, so that it is true then."""
+    fencing.fence(pair, "cmp1", bmc.access(), said)
+
+    words = where(pair, "cmp1")
+
+    assert "disabled and down, forced down (pumphouse: maintenance" in words
+    assert "0 servers are on it. Forward: pumphouse evacuate cmp1." in words
+    assert "Back: pumphouse maintenance leave cmp1." in words

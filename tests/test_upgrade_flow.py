@@ -2,14 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from pumphouse.blocks.bmc import Bmc
+from pumphouse.blocks.site import Site
+from pumphouse.bmc import BmcAccess
+from pumphouse.config import bmc_block
 from pumphouse.errors import Refused, UpgradeFailed
 from pumphouse.flows.return_host import return_host
 from pumphouse.flows.upgrade_host import upgrade_host
 from pumphouse.upgrade_facts import VERIFIED
 from tests.rack import HOST, MACS, SITE, Rack, standing
+from tests.test_redfish import emulator, free_port
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
 
@@ -110,3 +116,34 @@ def test_a_host_is_brought_back_from_bootstrap(rack: Rack, tmp_path: Path) -> No
     assert rack.node().cluster_id is None
     assert rack.source.services[HOST]["status"] == "enabled"
     assert rack.bmc.machine.told[-2:] == ["boot disk", "reset 1"]
+
+
+def test_a_host_is_upgraded_by_redfish(rack: Rack, tmp_path: Path) -> None:
+    """The same steps over HTTPS, with a certificate that is verified."""
+    port = free_port()
+    words = ["--home", str(tmp_path), "--port", str(port), f"{HOST}={rack.bmc.endpoint.socket}"]
+    with emulator(tmp_path, port, "-m", "lab.bmc.redfish", *words):
+        by_ipmi = rack.bmc.access()
+        redfish = {"protocol": "redfish", "port": port, "system": HOST}
+        certificate = {"ca_file": str(tmp_path / "redfish.pem")}
+        access = BmcAccess(**{**by_ipmi.model_dump(), **redfish, **certificate})
+        Bmc(**access.model_dump()).save(bmc_block(SITE, HOST), overwrite=True)
+        rack.bmc.stop()
+
+        done = upgrade_host(host=HOST, site=SITE)
+
+    assert done.state == "It is a compute node of the target; nothing is left to do."
+    assert rack.bmc.machine.told == ["boot pxe", "reset 1"]
+    assert rack.target.services[HOST]["status"] == "enabled"
+
+
+def test_a_uefi_host_boots_from_the_network_by_uefi(rack: Rack, tmp_path: Path) -> None:
+    """For one start, in the mode that the inventory names; Fuel's loader would not start else."""
+    site = cast(Site, Site.load(SITE))
+    known = site.hosts[HOST].model_copy(update={"boot_mode": "uefi"})
+    site.hosts = {HOST: known}
+    site.save(SITE, overwrite=True)
+
+    upgrade_host(host=HOST, site=SITE)
+
+    assert rack.bmc.machine.told == ["boot pxe uefi", "reset 1"]
