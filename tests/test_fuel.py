@@ -35,6 +35,15 @@ def task(status: str = "ready", message: str | None = None) -> Task:
     return Task(id=5, name="deploy", status=status, message=message)
 
 
+@pytest.mark.parametrize(
+    ("status", "over"),
+    [("pending", False), ("running", False), ("ready", True), ("error", True)],
+)
+def test_only_its_status_ends_a_job(status: str, over: bool) -> None:
+    """Its progress may say 100 for seconds before."""
+    assert over == Task(id=5, name="deploy", status=status, progress=100).over
+
+
 def test_recorded_nodes_are_understood() -> None:
     """All of them, with their ports and disks."""
     nodes = [Node.model_validate(raw) for raw in BY_NAME["009_list_nodes"]["body"]]
