@@ -20,15 +20,19 @@ from pumphouse.kinds import named as named_kinds
 from pumphouse.ledger import Entry, Status, failures
 from pumphouse.live import todo_text
 from pumphouse.models import Mover
+from pumphouse.pacing import paced
 from pumphouse.plan import DONE
 from pumphouse.selection import Selection, written
 from pumphouse.tasks import plans, storage
+from pumphouse.tasks.bandwidth import Bandwidth
 from pumphouse.tasks.bookkeeping import BATCHES, Book
+from pumphouse.tasks.gate import Gate
 from pumphouse.tasks.migration import Slots, Work, clean_up, copy_image, copy_volume, cut_over
 from pumphouse.tasks.migration_report import publish_ledger, publish_plan
 from pumphouse.tasks.plan_storage import read_plan
 from pumphouse.tasks.storage import Folder
 
+MIB = 1 << 20
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=10)
 
 GRACE_S = 20.0
@@ -74,6 +78,10 @@ def migrate(
     plan: str = "",
     replan: bool = False,
     move_unhealthy: bool = False,
+    max_parallel: int = 0,
+    canary: int = 0,
+    max_failures: int = 0,
+    until: str = "",
     dry_run: bool = False,
     site: str = "default",
 ) -> Migration:
@@ -114,6 +122,15 @@ def migrate(
         move_unhealthy: Move servers too that fail some of their health checks before; those
             checks are not asked again.
 
+        max_parallel: How many servers are cut over at once. 0 is as many as the site's limit lets.
+
+        canary: How many servers go first, one by one. If one fails, no other is begun.
+
+        max_failures: After so many failed servers no other is begun. 0 is no limit.
+
+        until: End of the maintenance window: no server is begun after it; what was begun is
+            finished. 05:30 is UTC, 05:30 Europe/Berlin is there. Empty is no end.
+
         dry_run: Do all the checks and write the plan, and change nothing.
 
         site: Name of the saved Pumphouse Site block: the pair of clouds, limits and storage.
@@ -126,6 +143,7 @@ def migrate(
     """
     began = monotonic()
     named_kinds(kinds)
+    pacing = paced(max_parallel, canary, max_failures, until, storage.utc_now())
     pair = cast(Site, Site.load(site))
     run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
     folder = Folder(pair.storage.url) / "runs" / run
@@ -164,7 +182,14 @@ def migrate(
     if dry_run or replan:
         return planned
     checks = assigned(pair.health_checks, clouds[0])
-    work = Work(pair, _slots(pair, site), checks=checks, moves_unhealthy=move_unhealthy)
+    work = Work(
+        pair,
+        _slots(pair, site, max_parallel),
+        checks=checks,
+        moves_unhealthy=move_unhealthy,
+        gate=Gate(pacing),
+        bandwidth=Bandwidth(pair.limits.bandwidth_mib_s * MIB),
+    )
     book = Book(intended)
     try:
         _carry_out(work, book, clouds[1])
@@ -192,11 +217,11 @@ def _require_alone(wanted: Selection, mover: Mover | None, kinds: Sequence[str])
         raise ConfigError("plan", [problem])
 
 
-def _slots(pair: Site, site: str) -> Slots:
+def _slots(pair: Site, site: str, max_parallel: int) -> Slots:
     return Slots(
         site,
         threading.Semaphore(pair.limits.copies),
-        threading.Semaphore(pair.limits.cutovers),
+        threading.Semaphore(min(max_parallel or pair.limits.cutovers, pair.limits.cutovers)),
         is_shared=bool(runtime.deployment.id),
     )
 
@@ -217,8 +242,22 @@ def _carry_out(work: Work, book: Book, target: Estate) -> None:
     for kind in ("ports", "floating_ips"):
         book.batch(work, kind)
     book.each(work, copy_volume, detached)
-    book.each(work, cut_over, intended.of("servers"))
+    _cut_over_all(work, book)
     book.carried(intended.of("volumes"))
+
+
+def _cut_over_all(work: Work, book: Book) -> None:
+    """Cut over the canaries one by one, then the rest side by side."""
+    servers = book.plan.of("servers")
+    todo = [item for item in servers if item.action not in DONE]
+    canaries = todo[: work.gate.pacing.canary]
+    for item in canaries:
+        book.each(work, cut_over, [item])
+        if item.key in book.failed:
+            work.gate.close(f"The canary {item.name} failed.")
+            break
+    noted = {entry.key for entry in book.entries}
+    book.each(work, cut_over, [item for item in servers if item.key not in noted])
 
 
 def _done(planned: Migration, entries: Sequence[Entry], seconds: float, report: str) -> Migration:

@@ -19,6 +19,7 @@ from openstack.connection import Connection
 
 from pumphouse.blocks.cloud import OpenStackCloud
 from pumphouse.errors import CloudUnreachable, MissingRights, PumphouseError, RequestFailed
+from pumphouse.tasks.bandwidth import Bandwidth
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 NEWEST_MICROVERSION = {"compute": (2, 96), "block-storage": (3, 71), "placement": (1, 39)}
@@ -55,12 +56,18 @@ class Api:
     Reads are repeated after connection errors, 429 (its Retry-After is kept) and 5xx; writes
     only when `retry` says that a second one is harmless. `calls` counts requests sent,
     `changes` has the request ids of those that changed something, as the services log them.
+    `bandwidth` is what images' bytes are read by.
     """
 
     def __init__(
-        self, cloud: OpenStackCloud, name: str, connection: Connection | None = None
+        self,
+        cloud: OpenStackCloud,
+        name: str,
+        connection: Connection | None = None,
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         self.name = name
+        self.bandwidth = bandwidth or Bandwidth(0)
         self.retries = cloud.retries
         self.connection = connection or cloud.connect()
         self.calls = 0

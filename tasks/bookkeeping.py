@@ -20,6 +20,11 @@ BATCHES = (
 """Kinds that travel as one task each, in this order; rules are a second pass over groups."""
 
 
+def _shut(work: Work, item: Item) -> str:
+    """Servers pass a gate; return why this one may not be begun any more."""
+    return work.gate.hindrance() if item.kind == "servers" else ""
+
+
 STOPPED = "It was stopped when the run was cancelled, and is taken back after its end."
 UNTRIED = "The run was cancelled before its turn."
 
@@ -82,7 +87,7 @@ class Book:
         for item in items:
             if item.action in DONE:
                 self.note(entry(item, Status.FOUND, item.reason))
-            elif left := waits_for(item, self.failed):
+            elif left := waits_for(item, self.failed) or _shut(work, item):
                 self.note(entry(item, Status.LEFT, left))
             else:
                 self._running.append((item, action.submit(work, item, self.ids)))

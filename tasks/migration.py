@@ -15,6 +15,7 @@ from prefect.concurrency.sync import concurrency
 
 from pumphouse.blocks.site import Site
 from pumphouse.bodies import Ids
+from pumphouse.errors import PumphouseError
 from pumphouse.estate import Estate
 from pumphouse.health import Check
 from pumphouse.images import translated
@@ -22,6 +23,7 @@ from pumphouse.ledger import Entry, Status, entry
 from pumphouse.limits import copies_limit, cutovers_limit
 from pumphouse.live import step_text
 from pumphouse.models import Mover, Role
+from pumphouse.pacing import Pacing
 from pumphouse.plan import Item
 from pumphouse.tasks import (
     claims,
@@ -37,9 +39,11 @@ from pumphouse.tasks import (
 )
 from pumphouse.tasks import storage as stored
 from pumphouse.tasks.api import Api
+from pumphouse.tasks.bandwidth import Bandwidth
 from pumphouse.tasks.batches import Effect, do_batch
 from pumphouse.tasks.cutover import CutOver
 from pumphouse.tasks.discovery import AFTER_SERVERS, Job, order, read_and_store
+from pumphouse.tasks.gate import Gate
 from pumphouse.tasks.owners import owner, sweep
 from pumphouse.tasks.progress import Progress
 from pumphouse.tasks.readers import CloudReader
@@ -110,10 +114,14 @@ class Work:
     stop: threading.Event = field(default_factory=threading.Event)
     checks: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
     moves_unhealthy: bool = False
+    gate: Gate = field(default_factory=lambda: Gate(Pacing()))
+    bandwidth: Bandwidth = field(default_factory=lambda: Bandwidth(0))
 
     def open(self, stack: ExitStack, role: Role) -> Api:
         """Open one of the two clouds until the end of *stack*."""
-        return stack.enter_context(Api(self.pair.cloud(role), role.value))
+        return stack.enter_context(
+            Api(self.pair.cloud(role), role.value, bandwidth=self.bandwidth)
+        )
 
 
 @task(task_run_name="read the {role}", cache_policy=NO_CACHE)
@@ -272,6 +280,9 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
         if item.mover is not Mover.REBUILD or item.row["attached"]:
             # Taken before the stop: nobody waits for a slot while the server is down.
             stack.enter_context(work.slots.copy())
+        # Only now is its turn: the window may have ended while it waited for that.
+        if reason := work.gate.hindrance():
+            return entry(item, Status.LEFT, reason)
         source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
         cutover = CutOver(
             source=source,
@@ -289,7 +300,11 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
             checks=work.checks.get(item.source_id, ()),
             moves_unhealthy=work.moves_unhealthy,
         )
-        arrived = cutover.run()
+        try:
+            arrived = cutover.run()
+        except PumphouseError:
+            work.gate.note_failure()
+            raise
     assert cutover.owner is not None
     return clock.entry(
         item,

@@ -18,6 +18,7 @@ from keystoneauth1 import exceptions as ksa
 from pumphouse.errors import CopyFailed, Interrupted
 from pumphouse.tables import Row
 from pumphouse.tasks.api import Api, first_line, reason
+from pumphouse.tasks.bandwidth import Bandwidth
 from pumphouse.tasks.waiting import NEVER
 
 CHUNK = 1 << 20
@@ -148,17 +149,18 @@ def _read(source: Api, image_id: str, transfer: _Transfer) -> None:
                 heals = answer.status_code in (401, 408, 429) or answer.status_code >= 500
                 why = f"The source answered {answer.status_code}: {reason(answer)}"
                 raise Broken(why, heals)
-            _pump(answer, transfer)
+            _pump(answer, transfer, source.bandwidth)
     except Broken as error:
         transfer.put(error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the writer must hear of it
         transfer.put(Broken(f"Reading from the source broke: {first_line(error)}"))
 
 
-def _pump(answer: requests.Response, transfer: _Transfer) -> None:
+def _pump(answer: requests.Response, transfer: _Transfer, bandwidth: Bandwidth) -> None:
     read = 0
     while chunk := answer.raw.read(CHUNK):
         read += len(chunk)
+        bandwidth.spend(len(chunk))
         if transfer.digest:
             transfer.digest.update(chunk)
         transfer.put(chunk)

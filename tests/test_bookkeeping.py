@@ -1,16 +1,20 @@
 """What is merged into another thing gets that one's copy, or is left with it."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from prefect.states import Completed, Running, State
 
+from pumphouse.flows import migrate as flow
 from pumphouse.ledger import Entry, Status, entry
 from pumphouse.models import Action
+from pumphouse.pacing import Pacing
 from pumphouse.plan import Item, Plan
 from pumphouse.tasks import bookkeeping
 from pumphouse.tasks.bookkeeping import Book
+from pumphouse.tasks.gate import Gate
 from pumphouse.tasks.migration import Work
 
 LEADER = Item(kind="projects", source_id="p1", name="a", action=Action.CREATE, reason="new")
@@ -60,6 +64,50 @@ class Future:
         return self._result
 
 
+def working(gate: Gate) -> Work:
+    """Return what tasks share, as far as the book looks at it."""
+    return cast(Work, SimpleNamespace(gate=gate))
+
+
+def server(id_: str) -> Item:
+    """Return a server that is to be moved."""
+    return Item(kind="servers", source_id=id_, name=id_, action=Action.CREATE, reason="new")
+
+
+def cut_over_all(patch: pytest.MonkeyPatch, pacing: Pacing, broken: set[str]) -> dict[str, str]:
+    """Return how each of four servers ended when those of *broken* fail, one after another."""
+    book = Book(Plan(items=tuple(map(server, "abcd"))))
+    gate = Gate(pacing)
+
+    def submit(work: Work, item: Item, ids: Any) -> Future:
+        if item.name not in broken:
+            return Future(Completed(), entry(item, Status.DONE))
+        gate.note_failure()
+        return Future(Completed(), OSError("broken"))
+
+    patch.setattr(flow, "cut_over", SimpleNamespace(submit=submit))
+    flow._cut_over_all(working(gate), book)
+    return dict(sorted((e.source_id, e.status.value) for e in book.entries))
+
+
+@pytest.mark.parametrize(
+    ("pacing", "broken", "ended"),
+    [
+        (Pacing(), "b", "done failed done done"),
+        (Pacing(canary=2), "", "done done done done"),
+        (Pacing(canary=2), "a", "failed left left left"),
+        (Pacing(canary=1), "b", "done failed done done"),
+        (Pacing(max_failures=1), "b", "done failed left left"),
+        (Pacing(until=datetime(2020, 1, 1, tzinfo=UTC)), "", "left left left left"),
+    ],
+)
+def test_servers_are_begun_as_the_pacing_says(
+    monkeypatch: pytest.MonkeyPatch, pacing: Pacing, broken: str, ended: str
+) -> None:
+    """Canaries go first; after too many failures, or the window's end, no other goes."""
+    assert list(cut_over_all(monkeypatch, pacing, set(broken)).values()) == ended.split()
+
+
 def test_a_cancelled_run_has_an_entry_for_everything() -> None:
     """What ended, what was stopped on the way, and what was not begun."""
     items = [
@@ -74,7 +122,7 @@ def test_a_cancelled_run_has_an_entry_for_everything() -> None:
         Future(Running()),
     ])  # fmt: skip
     task = SimpleNamespace(submit=lambda work, item, ids: next(futures))
-    book.start(cast(Work, None), cast(Any, task), items[:3])
+    book.start(working(Gate(Pacing())), cast(Any, task), items[:3])
 
     book.close(0)
 

@@ -175,7 +175,8 @@ def test_a_killed_run_is_taken_back_by_its_worker(
     assert "Crashed" in output
     wait_for(lambda: not _metadata(source, server), 60, "the journal is removed")
     assert not _copies(target, server)
-    again = stack.pumphouse("migrate", "--project", tenant.name, "--deployment", "--yes")
+    paced = ("--canary", "1", "--max-parallel", "1", "--until", "23:59 Europe/Berlin")
+    again = stack.pumphouse("migrate", "--project", tenant.name, "--deployment", "--yes", *paced)
     assert again.returncode == 0, again.stdout + again.stderr
     assert [copy.status for copy in _copies(target, server)] == ["ACTIVE"]
 

@@ -18,10 +18,11 @@ from pumphouse.estate import Estate
 from pumphouse.flows import migrate as migrate_module
 from pumphouse.flows.migrate import migrate
 from pumphouse.flows.plan import plan
-from pumphouse.ledger import Entry, Status, entry
+from pumphouse.ledger import Status, entry
 from pumphouse.models import Role
 from pumphouse.plan import Plan
 from pumphouse.tasks import plans, storage
+from pumphouse.tasks.bookkeeping import Book
 from pumphouse.tasks.migration import Work
 from pumphouse.tasks.storage import Folder
 from tests.tenants import Rows, source, target
@@ -63,9 +64,10 @@ def _carried(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     """Plans that would have been carried out, instead of doing so."""
     seen: list[Plan] = []
 
-    def carry_out(work: Work, intended: Plan, there: Estate) -> list[Entry]:
-        seen.append(intended)
-        return [entry(item, Status.DONE) for item in intended.of("servers")]
+    def carry_out(work: Work, book: Book, there: Estate) -> None:
+        seen.append(book.plan)
+        for item in book.plan.of("servers"):
+            book.note(entry(item, Status.DONE))
 
     monkeypatch.setattr(migrate_module, "_carry_out", carry_out)
     return seen

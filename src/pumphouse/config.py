@@ -129,7 +129,7 @@ class CloudAccess(BaseModel):
 
 
 class Limits(_Section):
-    """How much at once. Each is a Prefect global concurrency limit, one per cloud."""
+    """How much at once. The first three are Prefect global concurrency limits."""
 
     api_calls: int = Field(
         default=8,
@@ -143,6 +143,13 @@ class Limits(_Section):
     )
     cutovers: int = Field(
         default=2, ge=1, le=64, title="Cut-overs", description="Servers at once."
+    )
+    bandwidth_mib_s: float = Field(
+        default=0,
+        ge=0,
+        title="Bandwidth (MiB/s)",
+        description="How fast a worker reads images from the source, all copies together. 0 is "
+        "no limit.",
     )
 
 

@@ -49,6 +49,21 @@ JsonOption = Annotated[
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Do all the checks, and change nothing.")
 ]
+MaxParallelOption = Annotated[
+    int, typer.Option("--max-parallel", min=0, help="Servers at once. 0: as the site's limit.")
+]
+CanaryOption = Annotated[
+    int, typer.Option("--canary", min=0, help="So many go first; if one fails, no other goes.")
+]
+MaxFailuresOption = Annotated[
+    int, typer.Option("--max-failures", min=0, help="No other goes after so many failed.")
+]
+UntilOption = Annotated[
+    str,
+    typer.Option(
+        "--until", help="No server is begun after: 05:30 (UTC), 05:30 Europe/Berlin, or a date."
+    ),
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")]
 
 

@@ -9,11 +9,15 @@ import typer
 from pumphouse.cli.console import err, escape, out, table
 from pumphouse.cli.files import ConfigOption
 from pumphouse.cli.running import (
+    CanaryOption,
     DeploymentOption,
     DryRunOption,
     JsonOption,
+    MaxFailuresOption,
+    MaxParallelOption,
     QuietOption,
     SiteOption,
+    UntilOption,
     Way,
     YesOption,
     confirm,
@@ -94,6 +98,10 @@ def migrate(
         bool,
         typer.Option("--move-unhealthy", help="Also servers that fail health checks before."),
     ] = False,
+    max_parallel: MaxParallelOption = 0,
+    canary: CanaryOption = 0,
+    max_failures: MaxFailuresOption = 0,
+    until: UntilOption = "",
     dry_run: DryRunOption = False,
     yes: YesOption = False,
     config: ConfigOption = None,
@@ -118,6 +126,10 @@ def migrate(
         "plan": plan,
         "replan": replan,
         "move_unhealthy": move_unhealthy,
+        "max_parallel": max_parallel,
+        "canary": canary,
+        "max_failures": max_failures,
+        "until": until,
         "dry_run": dry_run,
     }
     carry_out(chosen, yes, Way(config, site, deployment, quiet, as_json))

@@ -1,0 +1,29 @@
+"""The gate that every server of a batch passes before it is begun."""
+
+import threading
+from datetime import UTC, datetime
+
+from pumphouse.pacing import Pacing
+
+
+class Gate:
+    """Counts what failed, and says whether a further server may be begun. For several threads."""
+
+    def __init__(self, pacing: Pacing) -> None:
+        self.pacing = pacing
+        self._failures = 0
+        self._closed = ""
+        self._lock = threading.Lock()
+
+    def note_failure(self) -> None:
+        """Count a server that failed."""
+        with self._lock:
+            self._failures += 1
+
+    def close(self, reason: str) -> None:
+        """Let no further server be begun."""
+        self._closed = reason
+
+    def hindrance(self) -> str:
+        """Return why no further server is begun, as a sentence; empty when they go on."""
+        return self._closed or self.pacing.hindrance(self._failures, datetime.now(UTC))
