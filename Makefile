@@ -27,7 +27,7 @@ venv: $(VENV)/.ready  ## the project's environment, from the committed lock
 .PHONY: lock
 lock:  ## resolve requirements.lock anew
 	uv pip compile -q --upgrade --no-header --no-emit-index-url --python-version 3.11 \
-	  pyproject.toml --group dev --extra postgresql --extra switches -o requirements.lock
+	  pyproject.toml --group dev --extra mysql --extra postgresql --extra switches -o requirements.lock
 
 # ---- the lab: two real clouds on this machine
 

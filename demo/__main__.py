@@ -130,6 +130,7 @@ def _write_config() -> None:
         "name": SITE,
         **{role: {"entry": role, "clouds_yaml": str(lab.clouds_file)} for role in CLOUDS},
         "storage": {"url": str(STORAGE), "web_url": f"http://127.0.0.1:{FILES_PORT}"},
+        "passwords": {"file": str(FOLDER / "passwords.csv")},
         # The servers of the demo look at their ports only: no system answers a shutdown.
         "timeouts": {"server_stop_s": 60},
         **hosts.sections(lab),

@@ -12,28 +12,28 @@ from pydantic import BaseModel, ConfigDict
 from pumphouse.blocks.site import Site
 from pumphouse.drift import drift
 from pumphouse.errors import ConfigError, MigrationIncomplete, PlanDrifted, Refused
-from pumphouse.estate import Estate
 from pumphouse.flows.take_back import take_back_the_rest
 from pumphouse.health import assigned
-from pumphouse.images import needed
 from pumphouse.kinds import named as named_kinds
 from pumphouse.ledger import Entry, Status, failures
-from pumphouse.live import todo_text
 from pumphouse.models import Mover
 from pumphouse.pacing import paced
-from pumphouse.plan import DONE
 from pumphouse.selection import Selection, written
 from pumphouse.tasks import plans, storage
 from pumphouse.tasks.bandwidth import Bandwidth
-from pumphouse.tasks.bookkeeping import BATCHES, Book
+from pumphouse.tasks.bookkeeping import Book
 from pumphouse.tasks.gate import Gate
-from pumphouse.tasks.migration import Slots, Work, clean_up, copy_image, copy_volume, cut_over
+from pumphouse.tasks.migration import Slots, Work
 from pumphouse.tasks.migration_report import publish_ledger, publish_plan
+from pumphouse.tasks.passwords import problems as password_problems
 from pumphouse.tasks.plan_storage import read_plan
+from pumphouse.tasks.stages import carry_out
 from pumphouse.tasks.storage import Folder
+from pumphouse.together import LARGEST
+from pumphouse.together import groups as together_groups
 
 MIB = 1 << 20
-RUNNER: Any = ThreadPoolTaskRunner(max_workers=10)
+RUNNER: Any = ThreadPoolTaskRunner(max_workers=LARGEST)
 
 GRACE_S = 20.0
 """A cancelled run's servers have this long to be undone; Prefect kills it after 30 s."""
@@ -82,6 +82,7 @@ def migrate(
     canary: int = 0,
     max_failures: int = 0,
     until: str = "",
+    together: list[str] = [],  # noqa: B006
     dry_run: bool = False,
     site: str = "default",
 ) -> Migration:
@@ -131,6 +132,10 @@ def migrate(
         until: End of the maintenance window: no server is begun after it; what was begun is
             finished. 05:30 is UTC, 05:30 Europe/Berlin is there. Empty is no end.
 
+        together: Servers that belong together, a line for each group, in the words of the flow
+            plan: group:web, project:shop, tag:blue. All of a group stop before any is copied,
+            and all arrive or all run at the source as before.
+
         dry_run: Do all the checks and write the plan, and change nothing.
 
         site: Name of the saved Pumphouse Site block: the pair of clouds, limits and storage.
@@ -156,6 +161,7 @@ def migrate(
         wanted = Selection(include=header.include, exclude=header.exclude, kinds=header.kinds)
     how = given.header.mover if given else mover or pair.migrate.mover
     clouds = plans.read_clouds(pair, folder)
+    groups = together_groups(together, clouds[0])
     intended = plans.make(pair, clouds, wanted, how, edits)
     differing = []
     if given and edits:
@@ -166,8 +172,9 @@ def migrate(
     published = publish_plan(folder, intended, header, pair.storage.link, changed)
     if changed and not replan:
         raise PlanDrifted(plan, changed, published.plan)
-    if intended.obstacles and not replan:
-        raise Refused("The migration", intended.obstacles)
+    obstacles = [*intended.obstacles, *password_problems(pair.passwords)]
+    if obstacles and not replan:
+        raise Refused("The migration", obstacles)
     planned = Migration(
         site=site,
         dry_run=True,
@@ -188,11 +195,12 @@ def migrate(
         checks=checks,
         moves_unhealthy=move_unhealthy,
         gate=Gate(pacing),
+        domains={row["id"]: row["name"] for row in clouds[0].rows("domains")},
         bandwidth=Bandwidth(pair.limits.bandwidth_mib_s * MIB),
     )
     book = Book(intended)
     try:
-        _carry_out(work, book, clouds[1])
+        carry_out(work, book, clouds[1], groups)
     except BaseException:
         # Threads get no exception: they look at this, undo what they are at, and end.
         work.stop.set()
@@ -224,40 +232,6 @@ def _slots(pair: Site, site: str, max_parallel: int) -> Slots:
         threading.Semaphore(min(max_parallel or pair.limits.cutovers, pair.limits.cutovers)),
         is_shared=bool(runtime.deployment.id),
     )
-
-
-def _carry_out(work: Work, book: Book, target: Estate) -> None:
-    """Do every item of the plan, stage by stage."""
-    intended = book.plan
-    get_run_logger().info(todo_text(i.kind for i in intended.items if i.action not in DONE))
-    if any(item.action not in DONE for item in intended.items):
-        clean_up(work.pair, {p["id"]: p["tags"] or [] for p in target.rows("projects")})
-    for kind in BATCHES:
-        book.batch(work, kind)
-    detached = [item for item in intended.of("volumes") if not item.row["attachments"]]
-    for with_kernel in (False, True):
-        every = intended.of("images")
-        items = [item for item in every if bool(needed([item.row])) == with_kernel]
-        book.each(work, copy_image, items)
-    for kind in ("ports", "floating_ips"):
-        book.batch(work, kind)
-    book.each(work, copy_volume, detached)
-    _cut_over_all(work, book)
-    book.carried(intended.of("volumes"))
-
-
-def _cut_over_all(work: Work, book: Book) -> None:
-    """Cut over the canaries one by one, then the rest side by side."""
-    servers = book.plan.of("servers")
-    todo = [item for item in servers if item.action not in DONE]
-    canaries = todo[: work.gate.pacing.canary]
-    for item in canaries:
-        book.each(work, cut_over, [item])
-        if item.key in book.failed:
-            work.gate.close(f"The canary {item.name} failed.")
-            break
-    noted = {entry.key for entry in book.entries}
-    book.each(work, cut_over, [item for item in servers if item.key not in noted])
 
 
 def _done(planned: Migration, entries: Sequence[Entry], seconds: float, report: str) -> Migration:

@@ -21,8 +21,9 @@ BATCHES = (
 
 
 def _shut(work: Work, item: Item) -> str:
-    """Servers pass a gate; return why this one may not be begun any more."""
-    return work.gate.hindrance() if item.kind == "servers" else ""
+    """Servers pass a gate, groups as a whole; return why this one may not be begun any more."""
+    is_asked = item.kind == "servers" and not work.meeting
+    return work.gate.hindrance() if is_asked else ""
 
 
 STOPPED = "It was stopped when the run was cancelled, and is taken back after its end."
@@ -49,6 +50,13 @@ class Book:
             self.failed.add(done.key)
         elif done.target_id:
             self.ids.setdefault(done.kind, {})[done.source_id] = done.target_id
+
+    def remark(self, key: str, words: str) -> None:
+        """Add *words* to what is said of an entry."""
+        self.entries = [
+            e.model_copy(update={"message": f"{e.message} {words}".strip()}) if e.key == key else e
+            for e in self.entries
+        ]
 
     def batch(self, work: Work, kind: str) -> None:
         """Do the items of one kind in one task; without work there is no task."""

@@ -59,6 +59,7 @@ class Crossing:
     told: Told = lambda what, done, size: None
     stop: threading.Event = NEVER
     on_step: Log = lambda name: None
+    after_step: Log = lambda name: None
     checks: tuple[Check, ...] = ()
     moves_unhealthy: bool = False
 

@@ -67,6 +67,7 @@ class CutOver(Crossing):
                     if self.stop.is_set() and step.name != "mark":
                         raise Interrupted(f"about to {step.name}")
                     getattr(self, f"do_{step.name}")()
+                    self.after_step(step.name)
                 except Exception as error:  # whatever it is, the server must not stay down
                     state = undo(self, step.name)
                     raise CutOverFailed(self.item.label, step.name, said(error), state) from error
@@ -106,6 +107,7 @@ class CutOver(Crossing):
                 # What a killed run left is old: the server may have run since.
                 servers.delete_snapshots(self.source, self.id)
                 images.delete_copies(self.target, self.id)
+            self.after_step("prepare")
         except PumphouseError as error:
             state = "Nothing was touched; the source server is as it was."
             raise CutOverFailed(self.item.label, "prepare", str(error), state) from error

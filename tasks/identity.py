@@ -32,9 +32,10 @@ def make_role(api: Api, item: Item, ids: Ids) -> str:
     return _made(api, "role", body)
 
 
-def make_user(api: Api, item: Item, ids: Ids) -> str:
-    """Create a user without a password."""
-    return _made(api, "user", bodies.user(item.row, ids))
+def make_user(api: Api, item: Item, ids: Ids, password: str | None = None) -> str:
+    """Create a user, who can log in if there is a *password*."""
+    body = bodies.user(item.row, ids) | ({"password": password} if password else {})
+    return _made(api, "user", body)
 
 
 def make_group(api: Api, item: Item, ids: Ids) -> str:

@@ -44,7 +44,9 @@ from pumphouse.tasks.batches import Effect, do_batch
 from pumphouse.tasks.cutover import CutOver
 from pumphouse.tasks.discovery import AFTER_SERVERS, Job, order, read_and_store
 from pumphouse.tasks.gate import Gate
+from pumphouse.tasks.meeting import Meeting
 from pumphouse.tasks.owners import owner, sweep
+from pumphouse.tasks.passwords import Delivery, copy_hashes
 from pumphouse.tasks.progress import Progress
 from pumphouse.tasks.readers import CloudReader
 from pumphouse.tasks.storage import Folder
@@ -116,6 +118,8 @@ class Work:
     moves_unhealthy: bool = False
     gate: Gate = field(default_factory=lambda: Gate(Pacing()))
     bandwidth: Bandwidth = field(default_factory=lambda: Bandwidth(0))
+    meeting: Meeting | None = None
+    domains: Mapping[str, str] = field(default_factory=dict)
 
     def open(self, stack: ExitStack, role: Role) -> Api:
         """Open one of the two clouds until the end of *stack*."""
@@ -165,13 +169,30 @@ def copy_batch(
     One that fails is an entry, not an exception: the others go on.
     """
     parallel = work.pair.limits.api_calls if kind in SIDE_BY_SIDE else 1
+    effect = EFFECTS[kind]
+    if kind == "users" and work.pair.passwords.mode == "random":
+        effect = Delivery(work.pair.passwords, work.domains).make_user
     with ExitStack() as stack:
         target = work.open(stack, Role.TARGET)
-        entries = do_batch(target, items, EFFECTS[kind], ids, failed, work.stop, parallel)
+        entries = do_batch(target, items, effect, ids, failed, work.stop, parallel)
     for done in entries:
         if done.status in (Status.FAILED, Status.LEFT):
             get_run_logger().error("%s %s: %s", kind, done.name, done.message)
     return entries
+
+
+@task(task_run_name="copy passwords", cache_policy=NO_CACHE)
+def copy_passwords(pair: Site, users: list[tuple[Item, str]]) -> dict[str, str]:
+    """
+    Copy the password hashes of users to their copies; return, by key, what went wrong.
+
+    Raises:
+        PasswordsFailed: A database cannot be used. No password was copied.
+    """
+    said = copy_hashes(pair.passwords, users)
+    for key, words in said.items():
+        get_run_logger().warning("%s: %s", key, words)
+    return said
 
 
 @task(task_run_name="copy image {item.name}", cache_policy=NO_CACHE)
@@ -274,15 +295,20 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
         CutOverFailed: It runs at the source as before, or the message says what does not.
     """
     show, clock, logger = Progress(f"server {item.name}"), Clock(), get_run_logger()
+    group = work.meeting
     is_up = item.row["status"] == "ACTIVE"
     with ExitStack() as stack:
-        stack.enter_context(work.slots.cutover())
-        if item.mover is not Mover.REBUILD or item.row["attached"]:
-            # Taken before the stop: nobody waits for a slot while the server is down.
-            stack.enter_context(work.slots.copy())
-        # Only now is its turn: the window may have ended while it waited for that.
-        if reason := work.gate.hindrance():
-            return entry(item, Status.LEFT, reason)
+        if group:
+            # It has its slots as a whole: a member that waited for one would hold up all.
+            stack.enter_context(group.seat(item.label))
+        else:
+            stack.enter_context(work.slots.cutover())
+            if item.mover is not Mover.REBUILD or item.row["attached"]:
+                # Taken before the stop: nobody waits for a slot while the server is down.
+                stack.enter_context(work.slots.copy())
+            # Only now is its turn: the window may have ended while it waited for that.
+            if reason := work.gate.hindrance():
+                return entry(item, Status.LEFT, reason)
         source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
         cutover = CutOver(
             source=source,
@@ -297,6 +323,7 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
             told=show,
             stop=work.stop,
             on_step=lambda name: logger.info(step_text(item.label, name, is_up)),
+            after_step=lambda name: group.meet(item.label, name) if group else None,
             checks=work.checks.get(item.source_id, ()),
             moves_unhealthy=work.moves_unhealthy,
         )

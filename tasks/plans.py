@@ -55,6 +55,7 @@ def make(
         movers=edits.movers,
         skipped=edits.skipped,
         mappings=pair.mappings,
+        passwords=pair.passwords,
         rates=measured(pair.storage.url),
         parallel_copies=pair.limits.copies,
         parallel_cutovers=pair.limits.cutovers,

@@ -39,7 +39,8 @@ ORDER = (
 def site(clouds_yaml: Path | str, storage: Path | str, names: tuple[str, str]) -> Site:
     """Return the site of two entries of *clouds_yaml*, source first."""
     source, target = (OpenStackCloud(entry=n, clouds_yaml=str(clouds_yaml)) for n in names)
-    return Site(source=source, target=target, storage={"url": str(storage)})
+    passwords = {"file": f"{storage}/passwords.csv"}
+    return Site(source=source, target=target, storage={"url": str(storage)}, passwords=passwords)
 
 
 def estates(pair: Site, storage: Path) -> tuple[Estate, Estate]:

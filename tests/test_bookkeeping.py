@@ -7,12 +7,11 @@ from typing import Any, cast
 import pytest
 from prefect.states import Completed, Running, State
 
-from pumphouse.flows import migrate as flow
 from pumphouse.ledger import Entry, Status, entry
 from pumphouse.models import Action
 from pumphouse.pacing import Pacing
 from pumphouse.plan import Item, Plan
-from pumphouse.tasks import bookkeeping
+from pumphouse.tasks import bookkeeping, stages
 from pumphouse.tasks.bookkeeping import Book
 from pumphouse.tasks.gate import Gate
 from pumphouse.tasks.migration import Work
@@ -66,7 +65,7 @@ class Future:
 
 def working(gate: Gate) -> Work:
     """Return what tasks share, as far as the book looks at it."""
-    return cast(Work, SimpleNamespace(gate=gate))
+    return cast(Work, SimpleNamespace(gate=gate, meeting=None))
 
 
 def server(id_: str) -> Item:
@@ -85,8 +84,8 @@ def cut_over_all(patch: pytest.MonkeyPatch, pacing: Pacing, broken: set[str]) ->
         gate.note_failure()
         return Future(Completed(), OSError("broken"))
 
-    patch.setattr(flow, "cut_over", SimpleNamespace(submit=submit))
-    flow._cut_over_all(working(gate), book)
+    patch.setattr(stages, "cut_over", SimpleNamespace(submit=submit))
+    stages._cut_over_all(working(gate), book, ())
     return dict(sorted((e.source_id, e.status.value) for e in book.entries))
 
 

@@ -32,6 +32,7 @@ def stack(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]
         f"source: {{entry: source, clouds_yaml: {lab.clouds_file}}}\n"
         f"target: {{entry: target, clouds_yaml: {lab.clouds_file}}}\n"
         f"storage: {{url: {folder / 'storage'}, web_url: 'http://reports.example'}}\n"
+        f"passwords: {{file: {folder / 'passwords.csv'}}}\n"
     )
     with running_server(folder / "prefect") as services:
         made = Stack(services, config)

@@ -26,6 +26,7 @@ from pumphouse.hosts import Host, clashes
 from pumphouse.maintenance_options import MaintenanceOptions
 from pumphouse.mappings import Mappings
 from pumphouse.models import Mover, Role
+from pumphouse.passwords import Passwords
 from pumphouse.release_options import ReleaseOptions
 from pumphouse.switches import SwitchAccess
 from pumphouse.upgrade_options import UpgradeOptions
@@ -238,6 +239,7 @@ class SiteSettings(BaseModel):
     timeouts: Timeouts = Field(default_factory=Timeouts, title="Time-outs")
     storage: Storage = Field(default_factory=Storage, title="Storage")
     migrate: MigrateOptions = Field(default_factory=MigrateOptions, title="Migration")
+    passwords: Passwords = Field(default_factory=Passwords, title="Passwords of users")
     mappings: Mappings = Field(default_factory=Mappings, title="Mappings")
     maintenance: MaintenanceOptions = Field(
         default_factory=MaintenanceOptions, title="Maintenance"

@@ -4,7 +4,7 @@ What an operator writes to choose things of the source, and which rows it means.
     everything                              the whole cloud
     project:shop  host:cmp1  zone:az1       a project whole; servers by where they are
     flavor:m1.tiny  image:cirros            servers by what they were made of
-    network:front  tag:blue  metadata:tier=web
+    network:front  tag:blue  metadata:tier=web  group:web
     web-1                                   one server, by name or id
     volumes:data  networks:front            one thing of a kind, by name or id
     servers[status == "ACTIVE" and ram_mib <= 2048]
@@ -201,6 +201,13 @@ def _by_metadata(value: str, estate: Estate, problems: list[str]) -> list[str]:
     return servers
 
 
+def _by_group(value: str, estate: Estate, problems: list[str]) -> list[str]:
+    groups = [id_ for _, id_ in _named("server_groups", "group", value, estate, problems)]
+    rows = [row for id_ in groups for row in estate.where("server_groups", "id", id_)]
+    members = [id_ for row in rows for id_ in row["member_ids"] or ()]
+    return [id_ for id_ in members if estate.get("servers", id_)]
+
+
 SERVERS_BY: dict[str, Callable[[str, Estate, list[str]], list[str]]] = {
     "host": _by_host,
     "zone": _by_zone,
@@ -209,6 +216,7 @@ SERVERS_BY: dict[str, Callable[[str, Estate, list[str]], list[str]]] = {
     "network": _by_network,
     "tag": _by_tag,
     "metadata": _by_metadata,
+    "group": _by_group,
     "server": lambda value, estate, problems: [],
 }
 """Words that choose servers by something about them."""

@@ -17,6 +17,8 @@ Our exception hierarchy:
   - WaitFailed              a resource did not become what was waited for
   - Interrupted             the run was told to stop
   - ServerClaimed           another run moves the same server
+  - PasswordsFailed         passwords of users were not delivered or not copied
+  - LeftTogether            a server that belongs together with this one failed
   - CutOverFailed           one server's cut-over failed and was undone (or could not be)
   - ReturnFailed            one server's return failed and was undone (or could not be)
   - TakeBackIncomplete      what a killed run left half-way was not all undone
@@ -406,6 +408,47 @@ class ServerClaimed(PumphouseError):
 
     def __str__(self) -> str:
         return f"Server {self.server} is taken: {self.who} Wait for that run, or cancel it."
+
+
+class PasswordsFailed(PumphouseError):
+    """
+    A password was not delivered, or passwords were not copied.
+
+    Attributes:
+        users: Name and source id of a user, or who they are.
+
+        reason: What happened, without any password.
+
+        state: What was and was not changed, and what to do.
+    """
+
+    def __init__(self, users: str, reason: str, state: str) -> None:
+        super().__init__(users, reason, state)
+        self.users = users
+        self.reason = reason
+        self.state = state
+
+    def __str__(self) -> str:
+        return f"Passwords {self.users}: {self.reason} {self.state}"
+
+
+class LeftTogether(PumphouseError):
+    """
+    Another server of the same group failed, so this one stays too.
+
+    Attributes:
+        server: Name and source id.
+
+        why: What happened to the other one, as a sentence.
+    """
+
+    def __init__(self, server: str, why: str) -> None:
+        super().__init__(server, why)
+        self.server = server
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.why} Server {self.server} belongs together with it."
 
 
 class CutOverFailed(PumphouseError):

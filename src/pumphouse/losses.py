@@ -26,7 +26,6 @@ def quota_losses(row: Row, target: Estate) -> list[str]:
 
 
 def _user(row: Row, source: Estate) -> Losses:
-    yield "Its password: the copy has none until one is set."
     if (row["options"] or {}).get("multi_factor_auth_enabled"):
         yield "The secrets of its further factors (TOTP): it must register them anew."
     names = [r["name"] for r in source.where("application_credentials", "user_id", row["id"])]

@@ -17,13 +17,14 @@ from pumphouse.allowances import quotas
 from pumphouse.capacity import servers
 from pumphouse.closure import closure
 from pumphouse.comparison import Match
-from pumphouse.drafts import Draft, drafts, merge
+from pumphouse.drafts import Draft, drafts, merge, moved
 from pumphouse.estate import Estate
 from pumphouse.estimates import Duration, Rates, duration
 from pumphouse.fingerprints import fingerprint
 from pumphouse.kinds import limited
 from pumphouse.mappings import Mappings
 from pumphouse.models import Action, Mover
+from pumphouse.passwords import Passwords, loss
 from pumphouse.plan import Item, Plan
 from pumphouse.selection import Chosen
 from pumphouse.support import support
@@ -83,6 +84,7 @@ class Wishes(BaseModel):
     movers: Mapping[str, Mover] = {}
     skipped: frozenset[str] = frozenset()
     mappings: Mappings = Mappings()
+    passwords: Passwords = Passwords()
     rates: Rates = Rates()
     parallel_copies: int = 2
     parallel_cutovers: int = 2
@@ -119,6 +121,7 @@ def _plan(what: Chosen, source: Estate, target: Estate, wishes: Wishes) -> Plan:
         if draft.key in wishes.skipped:
             draft.match = Match(Action.SKIP, draft.match.target_id, SKIPPED)
             draft.problems, draft.losses = [], []
+    _say_passwords(every, wishes.passwords)
     merge(every, made)
     support(every, made, target)
     costs = addresses(every, target) + quotas(every, made.estate, target)
@@ -133,6 +136,13 @@ def _plan(what: Chosen, source: Estate, target: Estate, wishes: Wishes) -> Plan:
         duration=_duration(items, wishes),
         notes=(*made.notes, *notes),
     )
+
+
+def _say_passwords(every: list[Draft], passwords: Passwords) -> None:
+    """Say of each new user what becomes of the password."""
+    if words := loss(passwords):
+        for draft in moved(every, "users"):
+            draft.losses.insert(0, words)
 
 
 def _item(draft: Draft, depends: tuple[str, ...], rates: Rates) -> Item:

@@ -4,6 +4,7 @@ from pumphouse.drafts import Draft, moved
 from pumphouse.estate import Estate
 from pumphouse.mappings import Mappings
 from pumphouse.models import Action
+from pumphouse.passwords import MAPPED_ID
 from pumphouse.tables import Row
 from pumphouse.translation import Translation
 
@@ -26,7 +27,17 @@ def support(every: list[Draft], made: Translation, target: Estate) -> None:
     """Block what the target does not support, each with what would help."""
     _volumes(every, made, target)
     _images(every, made.estate, target)
+    _users(every)
     _places(every, made, target)
+
+
+def _users(every: list[Draft]) -> None:
+    for draft in moved(every, "users"):
+        if len(draft.row["id"]) == MAPPED_ID:
+            draft.problems.append(
+                "A directory (LDAP) holds this user, and the target does not see it: connect the "
+                "domain at the target to that directory, or name a user in mappings.users.names."
+            )
 
 
 def _volumes(every: list[Draft], made: Translation, target: Estate) -> None:

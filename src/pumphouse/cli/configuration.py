@@ -26,7 +26,9 @@ app = typer.Typer(
 @app.command()
 def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """
-    Validate the file, log in to both clouds, Fuel and each BMC, and say what is missing.
+    Validate the file, log in to all that it names, and say what is missing.
+
+    Both clouds with their services and our rights, the databases for passwords, Fuel, and BMCs.
 
     Only reads. Ends with 1 when something cannot be used or a right is missing.
     """
@@ -37,15 +39,34 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     with ThreadPoolExecutor(len(Role)) as pool:
         reports = list(pool.map(lambda role: _inspect(settings, role), Role))
     machines, silent = _machines(settings)
+    unusable = _databases(settings)
     if as_json:
-        print_json({"config": str(path), "clouds": reports, "machines": machines})
+        print_json(
+            {
+                "config": str(path),
+                "clouds": reports,
+                "machines": machines,
+                "databases": unusable,
+            }
+        )
     else:
         out.print(f"{path} is valid. Site [bold]{settings.name}[/].\n")
         for report in reports:
             _print_report(report)
         _print_machines(machines)
-    if silent or any(report["problems"] for report in reports):
+        for problem in unusable:
+            trouble(escape(problem))
+    if silent or unusable or any(report["problems"] for report in reports):
         raise typer.Exit(1)
+
+
+def _databases(config: "Config") -> list[str]:
+    """Return what is wrong with the databases that password hashes are copied between."""
+    if config.passwords.mode != "hashes":
+        return []
+    from pumphouse.tasks.passwords import problems
+
+    return problems(config.passwords)
 
 
 def _machines(config: "Config") -> tuple[list[dict[str, str]], bool]:
@@ -81,6 +102,7 @@ def _warn_of_readers(path: Path, config: "Config") -> None:
         for cloud in (config.source, config.target)
     )
     inline |= bool(config.fuel.password.get_secret_value())
+    inline |= bool(config.passwords.source_database.get_secret_value())
     inline |= any(host.bmc is not None for host in config.hosts.values())
     if inline and path.stat().st_mode & 0o044:
         err.print(f"[yellow]{path} can be read by others; chmod 600 {path}.[/]")

@@ -64,6 +64,13 @@ UntilOption = Annotated[
         "--until", help="No server is begun after: 05:30 (UTC), 05:30 Europe/Berlin, or a date."
     ),
 ]
+TogetherOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--together",
+        help="Servers that all arrive or all stay: group:web, project:shop, tag:blue. Repeatable.",
+    ),
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")]
 
 

@@ -17,6 +17,7 @@ from pumphouse.cli.running import (
     MaxParallelOption,
     QuietOption,
     SiteOption,
+    TogetherOption,
     UntilOption,
     Way,
     YesOption,
@@ -102,6 +103,7 @@ def migrate(
     canary: CanaryOption = 0,
     max_failures: MaxFailuresOption = 0,
     until: UntilOption = "",
+    together: TogetherOption = None,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
     config: ConfigOption = None,
@@ -130,6 +132,7 @@ def migrate(
         "canary": canary,
         "max_failures": max_failures,
         "until": until,
+        "together": together or [],
         "dry_run": dry_run,
     }
     carry_out(chosen, yes, Way(config, site, deployment, quiet, as_json))

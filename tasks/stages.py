@@ -1,0 +1,87 @@
+"""Carry a plan out, stage by stage: what is tiny in batches, images and volumes, then servers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from prefect import get_run_logger
+
+from pumphouse.estate import Estate
+from pumphouse.images import needed
+from pumphouse.ledger import Status, entry
+from pumphouse.live import todo_text
+from pumphouse.plan import DONE, Item
+from pumphouse.tasks.batches import waits_for
+from pumphouse.tasks.bookkeeping import BATCHES, Book
+from pumphouse.tasks.meeting import Meeting
+from pumphouse.tasks.migration import (
+    Work,
+    clean_up,
+    copy_image,
+    copy_passwords,
+    copy_volume,
+    cut_over,
+)
+
+
+def carry_out(work: Work, book: Book, target: Estate, groups: Sequence[frozenset[str]]) -> None:
+    """Do every item of the plan, stage by stage."""
+    intended = book.plan
+    get_run_logger().info(todo_text(i.kind for i in intended.items if i.action not in DONE))
+    if any(item.action not in DONE for item in intended.items):
+        clean_up(work.pair, {p["id"]: p["tags"] or [] for p in target.rows("projects")})
+    for kind in BATCHES:
+        book.batch(work, kind)
+        if kind == "users" and work.pair.passwords.mode == "hashes":
+            _copy_passwords(work, book)
+    detached = [item for item in intended.of("volumes") if not item.row["attachments"]]
+    for with_kernel in (False, True):
+        every = intended.of("images")
+        items = [item for item in every if bool(needed([item.row])) == with_kernel]
+        book.each(work, copy_image, items)
+    for kind in ("ports", "floating_ips"):
+        book.batch(work, kind)
+    book.each(work, copy_volume, detached)
+    _cut_over_all(work, book, groups)
+    book.carried(intended.of("volumes"))
+
+
+def _copy_passwords(work: Work, book: Book) -> None:
+    """Give users their old passwords; those who have one keep it."""
+    there = book.ids.get("users", {})
+    users = [i for i in book.plan.of("users") if i.source_id in there and not i.merged_into]
+    pairs = [(item, there[item.source_id]) for item in users]
+    for key, words in (copy_passwords(work.pair, pairs) if pairs else {}).items():
+        book.remark(key, words)
+
+
+def _cut_over_all(work: Work, book: Book, groups: Sequence[frozenset[str]]) -> None:
+    """Cut over the canaries one by one, then groups as a whole, then the rest side by side."""
+    servers = book.plan.of("servers")
+    grouped = frozenset[str]().union(*groups)
+    todo = [i for i in servers if i.action not in DONE and i.source_id not in grouped]
+    canaries = todo[: work.gate.pacing.canary]
+    for item in canaries:
+        book.each(work, cut_over, [item])
+        if item.key in book.failed:
+            work.gate.close(f"The canary {item.name} failed.")
+            break
+    for group in groups:
+        _cut_over_group(work, book, [i for i in servers if i.source_id in group])
+    noted = {done.key for done in book.entries}
+    book.each(work, cut_over, [item for item in servers if item.key not in noted])
+
+
+def _cut_over_group(work: Work, book: Book, items: Sequence[Item]) -> None:
+    """Cut over servers that belong together; none is begun unless each can be."""
+    todo = [item for item in items if item.action not in DONE]
+    if not todo:
+        return
+    lefts = {item.name: waits_for(item, book.failed) for item in todo}
+    left = next((f"{name}, of the same group: {why}" for name, why in lefts.items() if why), "")
+    if left or (left := work.gate.hindrance()):
+        for item in todo:
+            book.note(entry(item, Status.LEFT, left))
+        return
+    together = replace(work, meeting=Meeting(len(todo)))
+    with work.slots.cutover(), work.slots.copy():
+        book.each(together, cut_over, todo)
