@@ -1,6 +1,7 @@
 """Move chosen servers, and everything that they depend on, to the target."""
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from time import monotonic
 from typing import Any, cast
@@ -237,6 +238,8 @@ def _slots(pair: Site, site: str, max_parallel: int) -> Slots:
 def _done(planned: Migration, entries: Sequence[Entry], seconds: float, report: str) -> Migration:
     """Return what was planned with what was done."""
     done = [e for e in entries if e.status is Status.DONE]
+    down = [e for e in done if e.downtime_s is not None]
+    times = Counter(e.name for e in down)
     return planned.model_copy(
         update={
             "dry_run": False,
@@ -244,7 +247,10 @@ def _done(planned: Migration, entries: Sequence[Entry], seconds: float, report: 
             "done": len(done),
             "found": sum(e.status is Status.FOUND for e in entries),
             "bytes": sum(e.bytes for e in done),
-            "downtimes_s": {e.name: e.downtime_s for e in done if e.downtime_s is not None},
+            "downtimes_s": {
+                e.name if times[e.name] == 1 else f"{e.name} ({e.source_id})": e.downtime_s
+                for e in down
+            },
             "seconds": seconds,
         }
     )

@@ -59,7 +59,7 @@ def test_if_one_does_not_verify_none_moves(
 
     done = migrate(**asked)
 
-    assert sorted(done.downtimes_s) == sorted(s.name for s in servers)
+    assert sorted(done.downtimes_s) == sorted(f"{s.name} ({s.id})" for s in servers)
     assert copies(target, servers) == sorted(s.name for s in servers)
     ledger = pd.read_parquet(f"{done.location}/ledger.parquet")
     assert set(ledger[ledger["kind"] == "servers"]["status"]) == {"done"}
