@@ -17,6 +17,7 @@ from pumphouse.estate import Estate
 from pumphouse.evacuation import Asked, Evacuation, Way
 from pumphouse.flows.host_hooks import hook_saying
 from pumphouse.flows.migrate import migrate
+from pumphouse.flows.take_back import take_back_the_rest
 from pumphouse.ledger import Entry, Status
 from pumphouse.models import StrategyChoice
 from pumphouse.target_choice import chosen_for_target
@@ -74,8 +75,9 @@ SAY_WHERE = hook_saying(lambda site, host: where(cast(Site, Site.load(site)), ho
     name="evacuate",
     flow_run_name="evacuate {host}",
     task_runner=RUNNER,
-    on_cancellation=[SAY_WHERE],
-    on_crashed=[SAY_WHERE],
+    # Servers that were on their way to the target first: they may be down.
+    on_cancellation=[take_back_the_rest, SAY_WHERE],
+    on_crashed=[take_back_the_rest, SAY_WHERE],
 )
 def evacuate(
     host: str,
