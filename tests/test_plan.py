@@ -255,7 +255,8 @@ def test_losses_are_said_per_resource() -> None:
     """What does not survive is in the plan of the thing that loses it."""
     made = planned()
     assert item(made, "users", "u1").losses == (
-        "Its password: the copy has none until one is set.",
+        "Its password: the copy gets a new one, which goes to "
+        "~/.local/share/pumphouse/passwords.csv.",
     )
     assert "new one" in item(made, "routers", "ro1").losses[0]
 
