@@ -30,6 +30,7 @@ from pumphouse.tasks.passwords import problems as password_problems
 from pumphouse.tasks.plan_storage import read_plan
 from pumphouse.tasks.stages import carry_out
 from pumphouse.tasks.storage import Folder
+from pumphouse.tasks.volume_movers import look, needs_ceph
 from pumphouse.together import LARGEST
 from pumphouse.together import groups as together_groups
 
@@ -173,7 +174,11 @@ def migrate(
     published = publish_plan(folder, intended, header, pair.storage.link, changed)
     if changed and not replan:
         raise PlanDrifted(plan, changed, published.plan)
-    obstacles = [*intended.obstacles, *password_problems(pair.passwords)]
+    obstacles = [
+        *intended.obstacles,
+        *password_problems(pair.passwords),
+        *(look(pair, intended) if needs_ceph(intended) else ()),
+    ]
     if obstacles and not replan:
         raise Refused("The migration", obstacles)
     planned = Migration(

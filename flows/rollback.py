@@ -15,12 +15,12 @@ from pumphouse.estate import Estate
 from pumphouse.health import assigned
 from pumphouse.ledger import Entry, Status, entry, failures
 from pumphouse.plan import Item, Plan
-from pumphouse.returning import Verdict, What, copy_id, verdict
+from pumphouse.returning import Verdict, What, copy_id, verdict, volume_verdict
 from pumphouse.selection import Selection
 from pumphouse.tasks import plans, storage
 from pumphouse.tasks.migration import Slots, Work
 from pumphouse.tasks.migration_report import publish_ledger
-from pumphouse.tasks.rollbacks import read_history, return_server
+from pumphouse.tasks.rollbacks import read_history, return_server, return_volume
 from pumphouse.tasks.storage import Folder
 
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=10)
@@ -125,11 +125,11 @@ def rollback(
 def _verdicts(
     pair: Site, intended: Plan, target: Estate, deletes_copy: bool
 ) -> dict[str, Verdict]:
-    """Return what is made of each server, by its id."""
+    """Return what is made of each server, and of each volume that was handed over, by its id."""
     items = intended.of("servers")
     copies = {item.source_id: id_ for item in items if (id_ := copy_id(item))}
     history = read_history(pair, copies) if copies else {}
-    return {
+    found = {
         item.source_id: verdict(
             item,
             target.get("servers", copies.get(item.source_id)),
@@ -138,21 +138,28 @@ def _verdicts(
         )
         for item in items
     }
+    for item in intended.of("volumes"):
+        if said := volume_verdict(item, target.get("volumes", item.target_id)):
+            found[item.source_id] = said
+    return found
 
 
 def _return(
     work: Work, intended: Plan, verdicts: dict[str, Verdict], deletes_copy: bool
 ) -> list[Entry]:
-    """Return the servers side by side; return the ledger's entries."""
+    """Return servers and volumes side by side; return the ledger's entries."""
     entries: list[Entry] = []
     begun: list[tuple[Item, PrefectFuture[Entry]]] = []
     try:
-        for item in intended.of("servers"):
-            what = verdicts[item.source_id]
+        for item in (*intended.of("servers"), *intended.of("volumes")):
+            what = verdicts.get(item.source_id)
+            if what is None:
+                continue
             if what.what is What.NOTHING:
                 entries.append(entry(item, Status.FOUND, what.reason))
                 continue
-            future = return_server.submit(work, item, intended.ids, what.what, deletes_copy)
+            act = return_server if item.kind == "servers" else return_volume
+            future = act.submit(work, item, intended.ids, what.what, deletes_copy)
             begun.append((item, future))
         for item, future in begun:
             result = future.result(raise_on_failure=False)

@@ -45,7 +45,8 @@ def _purge_volumes(admin: Connection, project_id: str) -> None:
     for snapshot in snapshots():
         storage.delete_snapshot(snapshot, ignore_missing=True)
     _wait_gone(snapshots, "snapshots")
-    for volume in volumes():
+    # Nova deletes those of its servers that it was told to.
+    for volume in [each for each in volumes() if each.status != "deleting"]:
         storage.delete_volume(volume, ignore_missing=True, cascade=True)
     _wait_gone(volumes, "volumes")
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 
 from pumphouse.bodies import Ids
 from pumphouse.checks import STATE, WAS
-from pumphouse.config import Timeouts
+from pumphouse.config import MigrateOptions, Timeouts
 from pumphouse.health import Check
+from pumphouse.models import ON_CEPH, Mover
 from pumphouse.plan import Item
 from pumphouse.tables import Row
 from pumphouse.tasks import servers
 from pumphouse.tasks.api import Api
+from pumphouse.tasks.carrying import Carrier
 from pumphouse.tasks.waiting import NEVER
 
 LOCKED = "pumphouse:locked"
@@ -40,11 +42,13 @@ class Crossing:
 
         parallel: How many of its disks are copied at once.
 
-        volume_format: What its volumes' bytes are on the way: ``qcow2`` or ``raw``.
+        migrate: How its volumes move, and where their pools are.
 
         checks: Its health checks; *moves_unhealthy* says that it is moved even if some fail.
 
         journal: What the source server's metadata say of how it was.
+
+        is_ours: Whether this run noted itself on the source server.
     """
 
     source: Api
@@ -54,7 +58,7 @@ class Crossing:
     ids: Ids
     timeouts: Timeouts
     parallel: int = 2
-    volume_format: str = "qcow2"
+    migrate: MigrateOptions = field(default_factory=MigrateOptions)
     log: Log = lambda text: None
     told: Told = lambda what, done, size: None
     stop: threading.Event = NEVER
@@ -68,6 +72,7 @@ class Crossing:
     lost: str = ""
     journal: dict[str, str] = field(default_factory=dict)
     is_resumed: bool = False
+    is_ours: bool = False
     copy: servers.Server | None = None
     volume_ids: dict[str, str] = field(default_factory=dict)
     image_id: str | None = None
@@ -113,6 +118,33 @@ class Crossing:
     def project_id(self) -> str:
         """The target's id of its project."""
         return self.ids["projects"][self.row["project_id"]]
+
+    def carrier(self, volume: Row) -> Carrier:
+        """Return what moving one of its volumes needs."""
+        name = volume["name"] or volume["id"]
+        return Carrier(
+            self.source,
+            self.target,
+            self.owner,
+            self.migrate,
+            self.timeouts.volume_s,
+            self.stop,
+            lambda done, size: self.told(f"volume {name}", done, size),
+        )
+
+    def mover_of(self, volume: Row) -> Mover:
+        """Return the mover of one of its volumes."""
+        return self.item.movers.get(volume["id"], Mover.IMAGE)
+
+    @property
+    def managed(self) -> list[Row]:
+        """Its volumes of which there are no copies: the clouds hand over the very bytes."""
+        return [v for v in self.row["attached"] if self.mover_of(v) is Mover.MANAGE]
+
+    @property
+    def on_ceph(self) -> list[Row]:
+        """Its volumes of which something is done while it runs."""
+        return [v for v in self.row["attached"] if self.mover_of(v) in ON_CEPH]
 
     def down_for(self) -> float:
         """Return the seconds since the stop, which may have been another run's."""

@@ -8,8 +8,9 @@ from functools import partial
 from pumphouse.images import translated
 from pumphouse.models import Mover
 from pumphouse.tables import Row
-from pumphouse.tasks import images, servers, volumes
+from pumphouse.tasks import images, servers, volume_movers
 from pumphouse.tasks.crossing import Crossing
+from pumphouse.tasks.volumes import find_copy
 
 
 def copy_disks(crossing: Crossing) -> None:
@@ -53,34 +54,49 @@ def _root(crossing: Crossing) -> None:
 
 def _volume_job(crossing: Crossing, volume: Row) -> Callable[[], None]:
     def copy() -> None:
-        assert crossing.owner is not None
-        name = volume["name"] or volume["id"]
-        made, checksum, size = volumes.copy_volume(
-            crossing.source,
-            crossing.target,
-            crossing.owner,
+        moved = volume_movers.move(
+            crossing.carrier(volume),
             volume,
             crossing.ids["projects"][volume["project_id"]],
-            crossing.timeouts.volume_s,
-            lambda done, total: crossing.told(f"volume {name}", done, total),
-            crossing.stop,
-            crossing.volume_format,
+            crossing.mover_of(volume),
         )
-        crossing.volume_ids[volume["id"]] = made
-        crossing.checksums[volume["id"]] = checksum
-        crossing.bytes += size
+        crossing.volume_ids[volume["id"]] = moved.target_id
+        crossing.checksums[volume["id"]] = moved.checksum
+        crossing.bytes += moved.bytes
 
     return copy
 
 
+def copy_ahead(crossing: Crossing) -> None:
+    """Copy what can be copied of the volumes while the server runs."""
+    for volume in crossing.on_ceph:
+        mover = crossing.mover_of(volume)
+        crossing.bytes += volume_movers.before(crossing.carrier(volume), volume, mover)
+
+
+def delete_copy(crossing: Crossing) -> None:
+    """Delete the target server, also one whose creation was not answered."""
+    if found := servers.find_copy(crossing.target, crossing.row):
+        for volume in crossing.managed:
+            # Nova must not delete with it the only bytes that there are.
+            set_deletion(crossing, found["id"], volume, False)
+        servers.delete_server(crossing.target, found["id"], crossing.timeouts.server_boot_s)
+    crossing.copy = None
+
+
+def set_deletion(crossing: Crossing, server_id: str, volume: Row, is_deleted: bool) -> None:
+    """Say whether a volume of the target is deleted with its server; nothing if it is not its."""
+    copy = find_copy(crossing.target, volume["id"])
+    if copy:
+        servers.set_deletion(crossing.target, server_id, copy["id"], is_deleted)
+
+
 def delete_copies(crossing: Crossing) -> None:
     """Delete everything that was made of the disks, the target server too."""
-    if found := servers.find_copy(crossing.target, crossing.row):
-        servers.delete_server(crossing.target, found["id"], crossing.timeouts.server_boot_s)
-        crossing.copy = None
+    delete_copy(crossing)
     # Looked for, not remembered: what answered nothing may have been made all the same.
     for volume in crossing.row["attached"]:
-        volumes.discard(crossing.source, crossing.target, volume["id"], crossing.timeouts.volume_s)
+        volume_movers.discard(crossing.carrier(volume), volume, crossing.mover_of(volume))
     if crossing.item.mover is not Mover.REBUILD:
         images.delete_copies(crossing.target, crossing.id)
     servers.delete_snapshots(crossing.source, crossing.id)

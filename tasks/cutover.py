@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pumphouse import bodies, checks
+from pumphouse import checks
 from pumphouse.checks import MIGRATED_AT, STATE, WAS
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import (
@@ -27,9 +27,9 @@ from pumphouse.health import summary
 from pumphouse.steps import STEPS
 from pumphouse.tables import Row
 from pumphouse.tasks import claims, health, images, ports, servers
-from pumphouse.tasks.api import Api
+from pumphouse.tasks.booting import boot, let_go
 from pumphouse.tasks.crossing import AILING, FLOATING, LOCKED, MIGRATED, PORT, SINCE, Crossing
-from pumphouse.tasks.crossing_disks import copy_disks, delete_copies
+from pumphouse.tasks.crossing_disks import copy_ahead, copy_disks, delete_copies, delete_copy
 from pumphouse.tasks.rollback import NOT_ALL, said, undo
 from pumphouse.tasks.verification import verify
 
@@ -173,9 +173,22 @@ class CutOver(Crossing):
         metadata = self.live.get("metadata") or {}
         claim = {claims.RUN: claims.own()}
         servers.write_metadata(self.source, self.id, claim)
+        self.is_ours = True
         self.journal = {k: v for k, v in metadata.items() if k.startswith(OWN)} | claim
 
     # ---- the steps, in their order
+
+    def do_bulk(self) -> None:
+        """Copy ahead, while the server runs; meanwhile it is ours too."""
+        if self.is_resumed or self.copy or not self.on_ceph:
+            return
+        self._require_unclaimed(servers.read_server(self.source, self.id))
+        servers.write_metadata(self.source, self.id, {claims.RUN: claims.own()})
+        self.is_ours = True
+        copy_ahead(self)
+        # That may have taken hours.
+        self.live = servers.read_server(self.source, self.id)
+        self._check_drift()
 
     def do_remember(self) -> None:
         """Write the journal, or read the one that an interrupted run left."""
@@ -185,6 +198,7 @@ class CutOver(Crossing):
             return
         latest = servers.read_server(self.source, self.id)
         if WAS in (latest.get("metadata") or {}):
+            self.is_ours = False
             self._require_unclaimed(latest)
             raise ServerClaimed(self.item.label, "A run that has just ended left it half-way.")
         self.journal = {
@@ -214,10 +228,11 @@ class CutOver(Crossing):
 
     def do_stop(self) -> None:
         """Stop the source server. The downtime starts."""
-        self.stopped_at = time.monotonic()
         if self.is_resumed and self.live["status"] == "ACTIVE":
             # It ran since an earlier run copied: those bytes are old.
             delete_copies(self)
+            copy_ahead(self)
+        self.stopped_at = time.monotonic()
         servers.set_power(self.source, self.live, False, self.timeouts.server_stop_s, self.stop)
         self.live["status"] = "SHUTOFF"
 
@@ -236,10 +251,9 @@ class CutOver(Crossing):
         """Boot the target server as its owner and wait for it; stop it if it was stopped."""
         assert self.owner is not None
         if self.copy and self.copy["status"] == "ERROR":
-            servers.delete_server(self.target, self.copy["id"], self.timeouts.server_boot_s)
-            self.copy = None
+            delete_copy(self)
         if self.copy is None:
-            self.copy = self._boot(self.owner)
+            self.copy = boot(self, self.owner)
         # Polled as its owner would: the same answer, and no rights in the way.
         if self.copy["status"] not in checks.MOVABLE:
             self.copy = servers.wait_for(
@@ -247,27 +261,6 @@ class CutOver(Crossing):
             )
         is_on = self.journal[WAS] == "ACTIVE"
         servers.set_power(self.target, self.copy, is_on, self.timeouts.server_boot_s, self.stop)
-
-    def _boot(self, owner: Api) -> servers.Server:
-        by_mac = {port["mac_address"]: port["id"] for port in self.row["ports"]}
-        order = [by_mac[mac] for mac, _ in servers.addresses(self.live) if mac in by_mac]
-        order += [port["id"] for port in self.row["ports"] if port["id"] not in order]
-        body = bodies.server(
-            self.row,
-            self.flavor_id,
-            self.image_id,
-            [self.volume_ids[v["id"]] for v in self.row["attached"]],
-            [self.ids["ports"][id_] for id_ in order],
-        )
-        if self.lost:
-            # A key belongs to a user: another one cannot name it. It is on the disk already.
-            body.pop("key_name", None)
-        version = owner.microversion("compute")
-        if version and tuple(map(int, version.split("."))) >= (2, 90) and self.row["hostname"]:
-            body["hostname"] = self.row["hostname"].partition(".")[0]
-        asked = {"server": body} | bodies.hints(self.row)
-        answer = owner.call("POST", "compute", "/servers", json=asked, microversion=version)
-        return {"id": answer.json()["server"]["id"], "status": "BUILD"}
 
     def do_connect(self) -> None:
         """Put the target's ports up and bind the floating IPs there."""
@@ -298,6 +291,7 @@ class CutOver(Crossing):
         assert self.copy is not None
         # Before the note: a run that is killed between the two comes back and does it again.
         self._clean_up()
+        let_go(self)
         when = datetime.now(UTC).isoformat(timespec="seconds")
         note = {MIGRATED_TO: self.copy["id"], MIGRATED_AT: when, STATE: MIGRATED}
         servers.write_metadata(self.source, self.id, note)

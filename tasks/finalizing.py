@@ -10,13 +10,15 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from pumphouse.blocks.site import Site
-from pumphouse.checks import WAS, migrated
+from pumphouse.checks import MOVER_KEY, WAS, migrated
 from pumphouse.errors import PumphouseError, RequestFailed, Unverified
 from pumphouse.finalization import Removal
 from pumphouse.ledger import Entry, Status
 from pumphouse.models import SOURCE_ID, Role
 from pumphouse.tasks import images, servers, volumes
 from pumphouse.tasks.api import Api
+from pumphouse.tasks.carrying import Carrier
+from pumphouse.tasks.managed import is_taken, let_go, require_taken
 from pumphouse.tasks.migration import Work
 
 NETWORK_PATHS = {"ports": "ports", "floating_ips": "floatingips", "networks": "networks",
@@ -60,9 +62,13 @@ def _one(work: Work, source: Api, target: Api, removal: Removal) -> Entry:
         return note(removal, Status.LEFT, "The run was cancelled before its turn.")
     began, started, before = time.monotonic(), datetime.now(UTC), len(source.changes)
     try:
+        carrier = Carrier(source, target, None, work.pair.migrate, work.pair.timeouts.volume_s)
         if removal.kind == "servers":
-            _require_unchanged(source, target, removal)
-        DELETE[removal.kind](work, source, removal)
+            _require_unchanged(carrier, removal)
+        if removal.kind == "volumes" and is_taken(source, removal.source_id):
+            let_go(carrier, removal.source_id)
+        else:
+            DELETE[removal.kind](work, source, removal)
     except PumphouseError as error:
         done = note(removal, Status.FAILED, str(error))
     else:
@@ -72,13 +78,14 @@ def _one(work: Work, source: Api, target: Api, removal: Removal) -> Entry:
     return done.model_copy(update={"seconds": seconds, "started_at": started, **changes})
 
 
-def _require_unchanged(source: Api, target: Api, removal: Removal) -> None:
+def _require_unchanged(carrier: Carrier, removal: Removal) -> None:
     """
-    Look at a server and its copy as they are now.
+    Look at a server and its copy as they are now, and at images that its volumes gave away.
 
     Raises:
         Unverified: They are not as the check at the beginning found them.
     """
+    source, target = carrier.source, carrier.target
     try:
         live = servers.read_server(source, removal.source_id)
     except RequestFailed as failed:
@@ -100,6 +107,11 @@ def _require_unchanged(source: Api, target: Api, removal: Removal) -> None:
         problems.append(f"the copy is {copy['status']}, not {was}")
     if problems:
         raise Unverified("servers", f"{removal.name} ({removal.source_id})", copy_id, problems)
+    for attached in live["os-extended-volumes:volumes_attached"]:
+        if is_taken(source, attached["id"]):
+            # Nova may delete the volume with its server.
+            raw = volumes.read_volume(source, attached["id"])
+            require_taken(carrier, raw | {"host": raw["os-vol-host-attr:host"]})
 
 
 def _gone(source: Api, service: str, path: str, **options: str) -> None:
@@ -206,7 +218,8 @@ def _unmark(target: Api, removal: Removal) -> None:
     if removal.kind == "servers":
         servers.remove_metadata(target, str(id_), [SOURCE_ID])
     elif removal.kind == "volumes":
-        _gone(target, "block-storage", f"/volumes/{id_}/metadata/{SOURCE_ID}")
+        for key in (SOURCE_ID, MOVER_KEY):
+            _gone(target, "block-storage", f"/volumes/{id_}/metadata/{key}")
     elif removal.kind == "images":
         images.remove_property(target, str(id_), SOURCE_ID)
     elif removal.kind == "projects":

@@ -35,12 +35,12 @@ from pumphouse.tasks import (
     networks,
     ports,
     quotas,
-    volumes,
 )
 from pumphouse.tasks import storage as stored
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.bandwidth import Bandwidth
 from pumphouse.tasks.batches import Effect, do_batch
+from pumphouse.tasks.carrying import Carrier
 from pumphouse.tasks.cutover import CutOver
 from pumphouse.tasks.discovery import AFTER_SERVERS, Job, order, read_and_store
 from pumphouse.tasks.gate import Gate
@@ -50,6 +50,7 @@ from pumphouse.tasks.passwords import Delivery, copy_hashes
 from pumphouse.tasks.progress import Progress
 from pumphouse.tasks.readers import CloudReader
 from pumphouse.tasks.storage import Folder
+from pumphouse.tasks.volume_movers import move_detached
 
 READ = (
     "domains", "projects", "users", "groups", "group_members", "roles", "implied_roles",
@@ -234,23 +235,23 @@ def copy_volume(work: Work, item: Item, ids: Ids) -> Entry:
         stack.enter_context(work.slots.copy())
         source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
         acting, lost = stack.enter_context(owner(work.pair.target, target, user_id, project_id))
-        target_id, checksum, size = volumes.copy_volume(
+        carrier = Carrier(
             source,
             target,
             acting,
-            item.row,
-            project_id,
+            work.pair.migrate,
             work.pair.timeouts.volume_s,
-            lambda done, total: show("bytes", done, total),
             work.stop,
-            work.pair.migrate.volume_format,
+            lambda done, total: show("bytes", done, total),
         )
+        mover = item.mover or Mover.IMAGE
+        moved = move_detached(carrier, item.row, project_id, mover)
     return clock.entry(
         item,
-        target_id,
+        moved.target_id,
         (source, target, acting),
-        bytes=size,
-        checksum=checksum,
+        bytes=moved.bytes,
+        checksum=moved.checksum,
         message=lost or item.reason,
     )
 
@@ -280,6 +281,7 @@ def take_back_server(pair: Site, item: Item, ids: Ids, checks: tuple[Check, ...]
             item=item,
             ids=ids,
             timeouts=pair.timeouts,
+            migrate=pair.migrate,
             log=get_run_logger().info,
             checks=checks,
         )
@@ -318,7 +320,7 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
             ids=ids,
             timeouts=work.pair.timeouts,
             parallel=work.pair.limits.copies,
-            volume_format=work.pair.migrate.volume_format,
+            migrate=work.pair.migrate,
             log=logger.info,
             told=show,
             stop=work.stop,

@@ -7,11 +7,12 @@ import pandas as pd
 from prefect.futures import PrefectFuture
 
 from pumphouse.blocks.site import Site
+from pumphouse.errors import ConfigError
 from pumphouse.estate import Estate
 from pumphouse.estimates import Rates, rates
 from pumphouse.fingerprints import changes
 from pumphouse.health import assigned, notes
-from pumphouse.models import Mover, Role
+from pumphouse.models import OF_SERVERS, Mover, Role
 from pumphouse.plan import DONE, Plan, PlanRow
 from pumphouse.plan_files import Edits, Header, PlanFile
 from pumphouse.planning import Wishes, plan
@@ -48,6 +49,9 @@ def make(
     Raises:
         ConfigError: The selection names what does not exist.
     """
+    if mover not in OF_SERVERS:
+        problem = f"{mover.value} is for volumes; choose one of {', '.join(OF_SERVERS)}."
+        raise ConfigError("mover", [problem])
     edits = edits or Edits()
     source, target = clouds
     wishes = Wishes(
@@ -56,6 +60,7 @@ def make(
         skipped=edits.skipped,
         mappings=pair.mappings,
         passwords=pair.passwords,
+        shared=pair.migrate.shared,
         rates=measured(pair.storage.url),
         parallel_copies=pair.limits.copies,
         parallel_cutovers=pair.limits.cutovers,

@@ -20,6 +20,7 @@ from pumphouse.tasks import health, ports, servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.crossing import AILING, LOCKED, Crossing
 from pumphouse.tasks.crossing_disks import delete_copies
+from pumphouse.tasks.managed import bring_home, bring_there
 from pumphouse.tasks.rollback import said
 from pumphouse.tasks.waiting import NEVER
 
@@ -121,6 +122,11 @@ class Return(Crossing):
                 ports.bind(self.target, there, None)
         ports.set_ports(self.target, ours, False)
 
+    def do_fetch(self) -> None:
+        """Take the volumes that are no copies from the copy: there is one set of their bytes."""
+        for volume in self.managed:
+            bring_home(self.carrier(volume), volume)
+
     def do_restore(self) -> None:
         """Put the source ports up and the floating IPs back, unless they are used elsewhere."""
         ports.set_ports(self.source, self.source_ports(), True)
@@ -194,6 +200,7 @@ class Return(Crossing):
         return {
             "start": self._undo_start,
             "restore": self._undo_restore,
+            "fetch": self._undo_fetch,
             "release": self._undo_release,
             "stop": self._undo_stop,
             "hold": self._undo_hold,
@@ -210,6 +217,10 @@ class Return(Crossing):
             if _bound_to(self.source, fip_id) in here:
                 ports.bind(self.source, fip_id, None)
         ports.set_ports(self.source, self.source_ports(), False)
+
+    def _undo_fetch(self) -> None:
+        for volume in self.managed:
+            bring_there(self.carrier(volume), volume)
 
     def _undo_release(self) -> None:
         if self.copy is None:

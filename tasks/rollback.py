@@ -6,9 +6,9 @@ from pumphouse.checks import MIGRATED_AT, WAS
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import PumphouseError
 from pumphouse.steps import undo_order
-from pumphouse.tasks import health, ports, servers
+from pumphouse.tasks import claims, health, ports, servers, volume_movers
 from pumphouse.tasks.crossing import LOCKED, Crossing
-from pumphouse.tasks.crossing_disks import delete_copies
+from pumphouse.tasks.crossing_disks import delete_copies, delete_copy
 from pumphouse.tasks.waiting import NEVER
 
 NOT_ALL = "NOT everything could be undone: "
@@ -67,14 +67,6 @@ def _undo_connect(crossing: Crossing) -> None:
     )
 
 
-def _undo_boot(crossing: Crossing) -> None:
-    """Delete the target server, also one whose creation was not answered."""
-    found = servers.find_copy(crossing.target, crossing.row)
-    if found:
-        servers.delete_server(crossing.target, found["id"], crossing.timeouts.server_boot_s)
-    crossing.copy = None
-
-
 def _undo_isolate(crossing: Crossing) -> None:
     """Put the source ports up again and the floating IPs back."""
     ports.set_ports(crossing.source, crossing.source_ports(), True)
@@ -101,15 +93,25 @@ def _undo_remember(crossing: Crossing) -> None:
     servers.remove_metadata(crossing.source, crossing.id, keys)
 
 
+def _undo_bulk(crossing: Crossing) -> None:
+    """Take back what was made ahead. What another run is at, is not ours to take back."""
+    if not crossing.is_ours or not crossing.on_ceph:
+        return
+    for volume in crossing.on_ceph:
+        volume_movers.discard(crossing.carrier(volume), volume, crossing.mover_of(volume))
+    servers.remove_metadata(crossing.source, crossing.id, [claims.RUN])
+
+
 UNDO: Mapping[str, Callable[[Crossing], None]] = {
     "mark": _undo_mark,
     "connect": _undo_connect,
-    "boot": _undo_boot,
+    "boot": delete_copy,
     "move": delete_copies,
     "isolate": _undo_isolate,
     "stop": _undo_stop,
     "lock": _undo_lock,
     "remember": _undo_remember,
+    "bulk": _undo_bulk,
 }
 """What takes each step back, by its name; verify changes nothing."""
 

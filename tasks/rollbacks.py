@@ -15,6 +15,8 @@ from pumphouse.models import Role
 from pumphouse.plan import Item
 from pumphouse.returning import What
 from pumphouse.tasks.api import Api
+from pumphouse.tasks.carrying import Carrier
+from pumphouse.tasks.managed import give_back
 from pumphouse.tasks.migration import Clock, Work
 from pumphouse.tasks.owners import owner
 from pumphouse.tasks.returning import Return, drop_copy
@@ -61,6 +63,7 @@ def return_server(work: Work, item: Item, ids: Ids, what: What, deletes_copy: bo
             item=item,
             ids=ids,
             timeouts=work.pair.timeouts,
+            migrate=work.pair.migrate,
             log=logger.info,
             stop=work.stop,
             on_step=lambda name: logger.info("%s: %s", item.label, name),
@@ -75,4 +78,22 @@ def return_server(work: Work, item: Item, ids: Ids, what: What, deletes_copy: bo
             words = {"downtime_s": back.downtime_s, "health": back.health}
             words["message"] = "It is at the source as before."
     done = clock.entry(item, item.target_id or "", (source, target), **words)
+    return done.model_copy(update={"action": what.value, "predicted_s": None})
+
+
+@task(task_run_name="return volume {item.name}", cache_policy=NO_CACHE)
+def return_volume(work: Work, item: Item, ids: Ids, what: What, deletes_copy: bool) -> Entry:
+    """
+    Return a volume of no server that was handed over, and not copied. Done, it does nothing.
+
+    Raises:
+        CephFailed, Conflict, RequestFailed, WaitFailed: It is at the target, or neither's.
+    """
+    clock = Clock()
+    with ExitStack() as stack:
+        source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
+        timeout_s = work.pair.timeouts.volume_s
+        way = Carrier(source, target, None, work.pair.migrate, timeout_s, work.stop)
+        give_back(way, item.row)
+    done = clock.entry(item, "", (source, target), message="It is at the source as it is now.")
     return done.model_copy(update={"action": what.value, "predicted_s": None})

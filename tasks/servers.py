@@ -12,6 +12,9 @@ from pumphouse.tasks.images import delete_image, read_image
 from pumphouse.tasks.volumes import temporary_name
 from pumphouse.tasks.waiting import NEVER, poll
 
+DELETION_VERSION = (2, 85)
+"""Microversion that changes whether a volume is deleted with its server."""
+
 Server = dict[str, Any]
 """A server as Nova shows it."""
 
@@ -126,6 +129,32 @@ def delete_server(api: Api, server_id: str, timeout_s: float) -> None:
         if failed.status != 404:
             raise
     poll(f"server {server_id} to be deleted", gone, bool, timeout_s)
+
+
+def set_deletion(api: Api, server_id: str, volume_id: str, is_deleted: bool) -> None:
+    """Say whether a volume is deleted with a server; nothing if it is so, or is not attached."""
+    version, path = api.microversion("compute"), f"/servers/{server_id}/os-volume_attachments"
+    if tuple(map(int, (version or "2.1").split("."))) < DELETION_VERSION:
+        # Nova had no way to change it: it is as the server was booted.
+        return
+    try:
+        attached = api.get("compute", path, None, version)["volumeAttachments"]
+    except RequestFailed as failed:
+        if failed.status != 404:
+            raise
+        # It is being deleted already.
+        return
+    for found in attached:
+        if found["volumeId"] == volume_id and found["delete_on_termination"] is not is_deleted:
+            body = {"volumeId": volume_id, "delete_on_termination": is_deleted}
+            api.call(
+                "PUT",
+                "compute",
+                f"{path}/{volume_id}",
+                json={"volumeAttachment": body},
+                microversion=version,
+                retry=True,
+            )
 
 
 def snapshots(api: Api, server_id: str) -> list[Row]:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pumphouse import bodies
-from pumphouse.checks import own_free
-from pumphouse.errors import CopyFailed, RequestFailed, WaitFailed
-from pumphouse.models import SOURCE_ID
+from pumphouse.checks import MOVER_KEY, own_free
+from pumphouse.errors import Conflict, CopyFailed, RequestFailed, WaitFailed
+from pumphouse.models import SOURCE_ID, Mover
 from pumphouse.tables import Row
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.images import copy_image, delete_copies, delete_image, read_image
@@ -81,7 +81,13 @@ def delete_volume(api: Api, volume_id: str, timeout_s: float) -> None:
             raise
 
     try:
-        settle(api, volume_id, timeout_s)
+        found = settle(api, volume_id, timeout_s)
+        if (found.get("metadata") or {}).get(MOVER_KEY) == Mover.MANAGE.value:
+            # It is no copy: these are the only bytes there are.
+            raise Conflict("volumes", f"{found['name']} ({volume_id})", [
+                "it was taken over from the source and not copied, so it is never deleted; "
+                "let the source have it back"
+            ])  # fmt: skip
         api.call("DELETE", "block-storage", f"/volumes/{volume_id}", retry=True)
     except RequestFailed as error:
         if error.status == 404:
@@ -115,7 +121,7 @@ def copy_volume(
     """
     found = find_copy(target, volume["id"])
     if found and found["status"] in ("available", "in-use", "reserved", "attaching"):
-        _finish(target, found["id"], volume)
+        finish(target, found["id"], volume)
         return found["id"], "", 0
     if found:
         delete_volume(target, found["id"], timeout_s)
@@ -155,7 +161,7 @@ def upload(
     except RequestFailed as refused:
         if refused.status not in (400, 403):
             raise
-    _act(source, volume["id"], "os-reset_status", status="available")
+    act(source, volume["id"], "os-reset_status", status="available")
     try:
         return _upload(source, volume, disk_format, False, timeout_s, stop)
     except Exception:
@@ -182,7 +188,7 @@ def set_in_use(api: Api, volume_id: str, timeout_s: float) -> None:
     """Set an attached volume back to in-use, if an upload that was cut short left it available."""
     volume = settle(api, volume_id, timeout_s)
     if volume["status"] == "available" and volume["attachments"]:
-        _act(api, volume_id, "os-reset_status", status="in-use")
+        act(api, volume_id, "os-reset_status", status="in-use")
 
 
 def _temporary_images(api: Api, volume_id: str) -> list[str]:
@@ -251,7 +257,7 @@ def _create(
     what = f"volume {volume['name']} ({made['id']}) to be available"
     try:
         poll(what, lambda: read_volume(target, made["id"]), _becomes("available"), timeout_s, stop)
-        _finish(target, made["id"], volume)
+        finish(target, made["id"], volume)
     except Exception as error:
         delete_volume(target, made["id"], timeout_s)
         if isinstance(error, WaitFailed):
@@ -265,7 +271,7 @@ def _create(
     return str(made["id"])
 
 
-def _finish(target: Api, copy_id: str, volume: Row) -> None:
+def finish(target: Api, copy_id: str, volume: Row) -> None:
     """Give the copy the source's bootable flag and image metadata: Cinder took the image's."""
     copy = read_volume(target, copy_id)
     wanted = own_free(volume["image_metadata"])
@@ -275,14 +281,15 @@ def _finish(target: Api, copy_id: str, volume: Row) -> None:
             "min_ram", "size")  # fmt: skip
     settable = {k: v for k, v in wanted.items() if k not in kept}
     if missing := {k: v for k, v in settable.items() if there.get(k) != v}:
-        _act(target, copy_id, "os-set_image_metadata", metadata=missing)
+        act(target, copy_id, "os-set_image_metadata", metadata=missing)
     if SOURCE_ID in there:
-        _act(target, copy_id, "os-unset_image_metadata", key=SOURCE_ID)
+        act(target, copy_id, "os-unset_image_metadata", key=SOURCE_ID)
     is_bootable = str(copy.get("bootable")).lower() == "true"
     if is_bootable != bool(volume["is_bootable"]):
-        _act(target, copy_id, "os-set_bootable", bootable=bool(volume["is_bootable"]))
+        act(target, copy_id, "os-set_bootable", bootable=bool(volume["is_bootable"]))
 
 
-def _act(api: Api, volume_id: str, action: str, **arguments: Any) -> None:
+def act(api: Api, volume_id: str, action: str, **arguments: Any) -> None:
+    """Ask Cinder for an action that may be asked for twice."""
     path = f"/volumes/{volume_id}/action"
     api.call("POST", "block-storage", path, json={action: arguments}, retry=True)

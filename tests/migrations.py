@@ -36,11 +36,13 @@ ORDER = (
 )  # fmt: skip
 
 
-def site(clouds_yaml: Path | str, storage: Path | str, names: tuple[str, str]) -> Site:
+def site(
+    clouds_yaml: Path | str, storage: Path | str, names: tuple[str, str], **sections: Any
+) -> Site:
     """Return the site of two entries of *clouds_yaml*, source first."""
     source, target = (OpenStackCloud(entry=n, clouds_yaml=str(clouds_yaml)) for n in names)
-    passwords = {"file": f"{storage}/passwords.csv"}
-    return Site(source=source, target=target, storage={"url": str(storage)}, passwords=passwords)
+    sections.setdefault("passwords", {"file": f"{storage}/passwords.csv"})
+    return Site(source=source, target=target, storage={"url": str(storage)}, **sections)
 
 
 def estates(pair: Site, storage: Path) -> tuple[Estate, Estate]:
@@ -71,6 +73,7 @@ class Prepared:
             item=self.item,
             ids=self.ids,
             timeouts=self.pair.timeouts,
+            migrate=self.pair.migrate,
             **options,
         )
 
@@ -83,7 +86,7 @@ def prepare(
     target = stack.enter_context(Api(pair.target, "target"))
     here, there = estates(pair, storage)
     what = chosen(Selection(include=(server,)), here)
-    intended = plan(what, here, there, Wishes(mover=mover))
+    intended = plan(what, here, there, Wishes(mover=mover, shared=pair.migrate.shared))
     assert intended.obstacles == []
     ids = {kind: dict(of) for kind, of in intended.ids.items()}
     for kind in ORDER:

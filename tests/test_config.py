@@ -116,7 +116,8 @@ def test_the_sample_gives_the_defaults() -> None:
         ("source: {}\ntarget: {entry: b}\n", "source: give either entry"),
         ("source: {auth_url: 'http://k'}\ntarget: {entry: b}\n", "username, password and proj"),
         ("source: {entry: 7}\ntarget: {entry: b}\n", "put the number in quotes"),
-        (SHORT + "migrate: {mover: rbd}\n", "'auto', 'image' or 'rebuild'"),
+        (SHORT + "migrate: {mover: tape}\n", "'auto', 'image', 'rebuild', 'manage' or 'rbd'"),
+        (SHORT + "migrate: {mover: rbd}\n", "is for volumes; choose one of auto, image, rebuild"),
     ],
 )
 def test_a_mistake_gets_one_sentence(text: str, said: str) -> None:

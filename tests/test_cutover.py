@@ -98,6 +98,7 @@ def test_an_unforeseen_error_is_undone_too(
     undone = [name for name in calls if name.startswith("undo_")]
     assert undone == [
         "undo_boot", "undo_move", "undo_isolate", "undo_stop", "undo_lock", "undo_remember",
+        "undo_bulk",
     ]  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def test_failed_and_left_are_failures() -> None:
 
 def test_undo_goes_back_from_the_failed_step() -> None:
     """The failed step first, since it may be half done; then each before it; none after."""
-    assert steps.undo_order("isolate") == ("isolate", "stop", "lock", "remember")
+    assert steps.undo_order("isolate") == ("isolate", "stop", "lock", "remember", "bulk")
     assert tuple(reversed(steps.undo_order(steps.NAMES[-1]))) == steps.NAMES
 
 

@@ -26,7 +26,7 @@ NAMES = [step.name for step in RETURN]
 def item(metadata: dict[str, str], status: str = "SHUTOFF") -> Item:
     row = {
         "metadata": metadata, "status": status, "task_state": None, "volumes": [], "ports": [],
-        "attached": [],
+        "attached": [], "image_id": "i1",
     }  # fmt: skip
     return Item(kind="servers", source_id="v1", name="web", action=Action.SKIP, reason="", row=row)
 
@@ -157,7 +157,8 @@ def test_a_failure_before_the_check_has_passed_is_undone(
         way.run()
 
     assert calls[len(NAMES) - len(COMMITTED) :] == [
-        "undo start", "undo restore", "undo release", "undo stop", "undo hold", "undo note",
+        "undo start", "undo restore", "undo fetch", "undo release", "undo stop", "undo hold",
+        "undo note",
     ]  # fmt: skip
 
 

@@ -279,8 +279,8 @@ def floating_ip(row: Row, ids: Ids) -> dict[str, Any]:
     return present(body)
 
 
-def volume(row: Row, image_id: str) -> dict[str, Any]:
-    """Return the body of a volume made from the target's image *image_id*."""
+def volume(row: Row, image_id: str | None) -> dict[str, Any]:
+    """Return the body of a volume made from the target's image *image_id*, or of an empty one."""
     body = {
         "name": row["name"] or "",
         "description": row["description"],

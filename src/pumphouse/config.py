@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    field_validator,
     model_validator,
 )
 
@@ -25,8 +26,9 @@ from pumphouse.health import HealthCheck
 from pumphouse.hosts import Host, clashes
 from pumphouse.maintenance_options import MaintenanceOptions
 from pumphouse.mappings import Mappings
-from pumphouse.models import Mover, Role
+from pumphouse.models import OF_SERVERS, Mover, Role
 from pumphouse.passwords import Passwords
+from pumphouse.rbd_options import RbdOptions, SharedBackends
 from pumphouse.release_options import ReleaseOptions
 from pumphouse.switches import SwitchAccess
 from pumphouse.upgrade_options import UpgradeOptions
@@ -226,6 +228,33 @@ class MigrateOptions(_Section):
         "it; the Cinder host needs room for it in its image_conversion_dir meanwhile. raw: "
         "every byte, with no room needed.",
     )
+    shared_backends: dict[str, str] = Field(
+        default={},
+        title="Shared back ends",
+        description="By back end of the source's Cinder (host@backend#pool, host@backend, or only "
+        "the back end's name): host@backend#pool of the target on the same pool of Ceph. Their "
+        "volumes go by the mover manage, and no byte is copied.",
+    )
+    rbd: RbdOptions = Field(default_factory=RbdOptions, title="Ceph")
+
+    @field_validator("mover")
+    @classmethod
+    def _is_for_disks(cls, mover: Mover) -> Mover:
+        if mover not in OF_SERVERS:
+            raise ValueError(
+                f"{mover.value} is for volumes; choose one of {', '.join(OF_SERVERS)}"
+            )
+        return mover
+
+    @property
+    def shared(self) -> SharedBackends:
+        """What a plan needs to know of back ends and pools."""
+        return SharedBackends(
+            pairs=self.shared_backends,
+            source_pools=self.rbd.source.pools,
+            target_pools=self.rbd.target.pools,
+            remainder_bytes=self.rbd.remainder_mib << 20,
+        )
 
 
 CheckName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,60}$")]

@@ -23,6 +23,8 @@ class Draft:
 
     Attributes:
         problems: Why it cannot be done; any of them makes it blocked.
+
+        movers: Of a server's volumes, by their ids.
     """
 
     kind: str
@@ -36,6 +38,7 @@ class Draft:
     merged_into: str = ""
     problems: list[str] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
+    movers: dict[str, Mover] = field(default_factory=dict)
     key: str = field(init=False)
     """As items refer to it."""
 
@@ -85,7 +88,6 @@ def drafts(
             else:
                 _judge(draft, made, target)
             if kind == "volumes":
-                draft.mover = Mover.IMAGE
                 draft.disk_bytes = (row["size_gib"] or 0) * GIB
             elif kind == "images":
                 draft.disk_bytes = row["size_bytes"] or 0
@@ -182,8 +184,6 @@ def _judge_server(draft: Draft, source: Estate, target: Estate, asked: Mover) ->
     if draft.is_moved:
         draft.problems += checks.blockers(row, mover, source.get("images", row["image_id"]))
         draft.problems += images.lacking(row, source)
-    root = (row["disk_gib"] or 0) if row["image_id"] and mover is not Mover.REBUILD else 0
-    draft.disk_bytes = GIB * (root + sum(v["size_gib"] or 0 for v in row["attached"]))
 
 
 def _name(kind: str, row: Row, source: Estate) -> str:

@@ -12,6 +12,7 @@ Our exception hierarchy:
   - PlanDrifted             what a plan rests on is no longer so; exit code 3
   - Conflict                the target holds something else under the same name
   - CopyFailed              bytes did not arrive, or arrived changed
+  - CephFailed              a pool of Ceph did not do what was asked
   - Unverified              a copy differs from its source
   - Unhealthy               a server fails its health checks
   - WaitFailed              a resource did not become what was waited for
@@ -303,6 +304,31 @@ class CopyFailed(PumphouseError):
 
     def __str__(self) -> str:
         return f"The {self.kind} {self.name} was not copied: {self.reason} {self.left}"
+
+
+class CephFailed(PumphouseError):
+    """
+    A pool of Ceph did not do what was asked.
+
+    Attributes:
+        role: Of the cloud whose access was used.
+
+        what: The command, or the image.
+
+        reason: What was wrong.
+    """
+
+    def __init__(self, role: str, what: str, reason: str) -> None:
+        super().__init__(role, what, reason)
+        self.role = role
+        self.what = what
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"The {self.role}'s Ceph, {self.what}: {self.reason}. This changed nothing. Look at "
+            f"migrate.rbd.{self.role} of the configuration and at the pool, and run again."
+        )
 
 
 class Unverified(PumphouseError):

@@ -43,6 +43,15 @@ class Mover(StrEnum):
     AUTO = "auto"
     IMAGE = "image"
     REBUILD = "rebuild"
+    MANAGE = "manage"
+    RBD = "rbd"
+
+
+OF_SERVERS = (Mover.AUTO, Mover.IMAGE, Mover.REBUILD)
+"""Movers that take a server's own disk; each of its volumes has a mover of its own."""
+
+ON_CEPH = (Mover.MANAGE, Mover.RBD)
+"""Movers of volumes that need the pools of Ceph."""
 
 
 class Strategy(StrEnum):

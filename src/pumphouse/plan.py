@@ -39,7 +39,7 @@ STOPS = (Action.CONFLICT, Action.BLOCKED)
 
 MOVERS: dict[str, tuple[Mover, ...]] = {
     "servers": (Mover.IMAGE, Mover.REBUILD),
-    "volumes": (Mover.IMAGE,),
+    "volumes": (Mover.IMAGE, Mover.MANAGE, Mover.RBD),
 }
 """By kind: the movers that a row of a plan may have."""
 
@@ -105,11 +105,14 @@ class Item(PlanRow):
         missing: For an update: what the target's lacks, as the kind's rule words it.
 
         merged_into: Key of the item whose copy is this one's too; empty for most.
+
+        movers: For a server: the mover of each of its volumes, by its id.
     """
 
     row: dict[str, Any] = {}
     missing: tuple[Any, ...] = ()
     merged_into: str = ""
+    movers: dict[str, Mover] = {}
 
 
 class Cost(BaseModel):

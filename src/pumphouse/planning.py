@@ -24,8 +24,10 @@ from pumphouse.fingerprints import fingerprint
 from pumphouse.kinds import limited
 from pumphouse.mappings import Mappings
 from pumphouse.models import Action, Mover
+from pumphouse.movers import choose
 from pumphouse.passwords import Passwords, loss
 from pumphouse.plan import Item, Plan
+from pumphouse.rbd_options import SharedBackends
 from pumphouse.selection import Chosen
 from pumphouse.support import support
 from pumphouse.translation import translated
@@ -85,6 +87,7 @@ class Wishes(BaseModel):
     skipped: frozenset[str] = frozenset()
     mappings: Mappings = Mappings()
     passwords: Passwords = Passwords()
+    shared: SharedBackends = SharedBackends()
     rates: Rates = Rates()
     parallel_copies: int = 2
     parallel_cutovers: int = 2
@@ -115,6 +118,7 @@ def _plan(what: Chosen, source: Estate, target: Estate, wishes: Wishes) -> Plan:
     made = translated(source, target, wishes.mappings)
     rows = closure(made.estate, what)
     every = drafts(rows, made, target, wishes.mover, wishes.movers)
+    choose(every, made, target, wishes.shared, wishes.movers)
     by_itself = frozenset(what.others.get("volumes", ()))
     every, notes = limited(every, what.kinds, partial(_referred, source=made.estate), by_itself)
     for draft in every:
@@ -171,6 +175,7 @@ def _item(draft: Draft, depends: tuple[str, ...], rates: Rates) -> Item:
         row=draft.row,
         missing=found.missing,
         merged_into=draft.merged_into,
+        movers=draft.movers,
     )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from pumphouse.checks import RETURNED, RETURNING, migrated, was
+from pumphouse.models import Mover
+from pumphouse.movers import noted
 from pumphouse.plan import Item
 from pumphouse.tables import Row
 
@@ -24,9 +26,13 @@ class What(StrEnum):
 
 class Verdict(BaseModel):
     """
-    What a rollback makes of one server.
+    What a rollback makes of one server, or of one volume that no server uses.
 
     Attributes:
+        server: Its name and id.
+
+        kind: ``Server`` or ``Volume``.
+
         losses: What its return loses, as sentences: only if the operator says so.
 
         refusal: Why it cannot return at all; empty for most.
@@ -35,6 +41,7 @@ class Verdict(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     server: str
+    kind: str = "Server"
     what: What
     reason: str = ""
     losses: tuple[str, ...] = ()
@@ -43,11 +50,13 @@ class Verdict(BaseModel):
     def obstacles(self, discards_changes: bool) -> list[str]:
         """Return why it is not done, as sentences; none when it is."""
         if self.refusal:
-            return [f"Server {self.server}: {self.refusal}"]
+            return [f"{self.kind} {self.server}: {self.refusal}"]
         if self.what is not What.RETURN or discards_changes or not self.losses:
             return []
         lost = " ".join(self.losses)
-        return [f"Server {self.server}: {lost} Say --discard-changes to return it all the same."]
+        return [
+            f"{self.kind} {self.server}: {lost} Say --discard-changes to return it all the same."
+        ]
 
 
 def copy_id(item: Item) -> str | None:
@@ -83,21 +92,46 @@ def verdict(
         server=item.label,
         what=What.RETURN,
         reason=f"It returns from {copy_id(item)}.",
-        losses=tuple(losses(item.row, copy, actions)),
+        losses=tuple(losses(item, copy, actions)),
         refusal=refusal,
     )
 
 
-def losses(row: Row, copy: Row | None, actions: Sequence[Mapping[str, Any]]) -> list[str]:
+def volume_verdict(item: Item, copy: Row | None) -> Verdict | None:
+    """
+    Return what a rollback makes of a volume: it returns if it was handed over by itself.
+
+    A volume that was copied is at the source as it was. One of a server goes with that.
+    """
+    if item.mover is not Mover.MANAGE or item.row["attachments"] or noted(item.row) is None:
+        return None
+    users = [a["server_id"] for a in (copy["attachments"] or [] if copy else [])]
+    used = f"Server {', '.join(users)} of the target uses it; detach it there." if users else ""
+    return Verdict(
+        server=item.label,
+        kind="Volume",
+        what=What.RETURN,
+        reason="It was handed over and not copied; it returns as it is now.",
+        refusal=used,
+    )
+
+
+def losses(item: Item, copy: Row | None, actions: Sequence[Mapping[str, Any]]) -> list[str]:
     """
     Return what a return loses of a copy, as sentences.
+
+    A volume that was handed over and not copied loses nothing: it returns as it is.
 
     A copy that ran wrote to its disks: nobody can tell whether that matters. One that arrived
     stopped and was not started since wrote nothing but what its one boot at its arrival did.
     """
+    row = item.row
+    handed = [v["id"] for v in row["attached"] if item.movers.get(v["id"]) is Mover.MANAGE]
     if copy is None:
         return ["Its copy is gone, and with it whatever was written there."]
     found = []
+    if handed and not row["image_id"] and len(handed) == len(row["attached"]):
+        return _changed(row, copy)
     if was(row) == "ACTIVE":
         since = copy["launched_at"] or copy["created_at"]
         found.append(
@@ -109,6 +143,16 @@ def losses(row: Row, copy: Row | None, actions: Sequence[Mapping[str, Any]]) -> 
             f"Its copy {copy['id']} was changed since it arrived ({', '.join(done)}): what was "
             "written there is not at the source, and is lost."
         )
-    if new := len(copy["volumes"] or []) - len(row["volumes"] or []):
-        found.append(f"{abs(new)} volume(s) were {'attached' if new > 0 else 'detached'} since.")
-    return found
+    if found and handed:
+        found.append(
+            f"But its volume(s) {', '.join(handed)} return as they are now: they may not fit the "
+            "rest, which is older."
+        )
+    return found + _changed(row, copy)
+
+
+def _changed(row: Row, copy: Row) -> list[str]:
+    new = len(copy["volumes"] or []) - len(row["volumes"] or [])
+    if not new:
+        return []
+    return [f"{abs(new)} volume(s) were {'attached' if new > 0 else 'detached'} since."]

@@ -26,6 +26,11 @@ class Step:
 
 STEPS: tuple[Step, ...] = (
     Step(
+        "bulk",
+        "Copy what the movers of its volumes can copy while it runs.",
+        "Delete what was copied.",
+    ),
+    Step(
         "remember",
         "Write the power state, the lock and the floating IPs of the source server into its "
         "metadata.",
@@ -81,6 +86,12 @@ RETURN: tuple[Step, ...] = (
         "release",
         "Take the floating IPs off at the target and put its ports down.",
         "Put the ports up and the floating IPs back.",
+        is_down=True,
+    ),
+    Step(
+        "fetch",
+        "Take the volumes that were not copied back from the target.",
+        "Let the target have them again.",
         is_down=True,
     ),
     Step(

@@ -51,7 +51,8 @@ def make(
         ),
     ] = None,
     mover: Annotated[
-        Mover | None, typer.Option(help="How root disks move. Else as config.yaml says.")
+        Mover | None,
+        typer.Option(help="How root disks move: auto, image or rebuild. Else as config.yaml."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write it here: .yaml or .parquet.")

@@ -86,7 +86,8 @@ def migrate(
         ),
     ] = None,
     mover: Annotated[
-        Mover | None, typer.Option(help="How root disks move. Else as config.yaml says.")
+        Mover | None,
+        typer.Option(help="How root disks move: auto, image or rebuild. Else as config.yaml."),
     ] = None,
     plan: Annotated[
         str,

@@ -1,0 +1,102 @@
+"""What moving one volume needs, whichever mover takes it."""
+
+import threading
+from dataclasses import dataclass, field
+
+from pumphouse.checks import MOVER_KEY, own_free
+from pumphouse.comparison import is_unfinished
+from pumphouse.config import MigrateOptions
+from pumphouse.errors import RequestFailed
+from pumphouse.models import SOURCE_ID, Mover
+from pumphouse.rbd_options import PoolAccess
+from pumphouse.tables import Row
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.rbd import Rbd
+from pumphouse.tasks.streams import Progress
+from pumphouse.tasks.volumes import finish
+from pumphouse.tasks.waiting import NEVER
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """
+    Both clouds, and how volumes move between them.
+
+    Attributes:
+        owner: Acts at the target as the volume's owner; without one nothing can be made.
+    """
+
+    source: Api
+    target: Api
+    owner: Api | None
+    migrate: MigrateOptions
+    timeout_s: float
+    stop: threading.Event = NEVER
+    progress: Progress = field(default=lambda done, size: None)
+
+    @property
+    def acting(self) -> Api:
+        """The owner."""
+        assert self.owner is not None
+        return self.owner
+
+    @property
+    def source_rbd(self) -> Rbd:
+        """The source's Ceph."""
+        return self._rbd(self.migrate.rbd.source, "source")
+
+    @property
+    def target_rbd(self) -> Rbd:
+        """The target's Ceph."""
+        return self._rbd(self.migrate.rbd.target, "target")
+
+    def _rbd(self, access: PoolAccess, role: str) -> Rbd:
+        return Rbd(access, role, self.migrate.rbd.command_timeout_s)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A volume at the target: its id there, what proves its bytes, and how many were carried."""
+
+    target_id: str
+    checksum: str = ""
+    bytes: int = 0
+
+
+def unfinished(volume: Row, mover: Mover) -> Row:
+    """Return what a copy has as long as it is not whole: plans then do not take it as done."""
+    return {
+        "description": f"{SOURCE_ID}={volume['id']}",
+        "metadata": {
+            **own_free(volume["metadata"]),
+            SOURCE_ID: volume["id"],
+            MOVER_KEY: mover.value,
+        },
+    }
+
+
+def complete(target: Api, copy: Row, volume: Row) -> None:
+    """Make a copy whole: the bootable flag and image metadata first, the description last."""
+    finish(target, copy["id"], volume)
+    if is_unfinished(copy):
+        body = {"name": volume["name"] or "", "description": volume["description"] or ""}
+        path = f"/volumes/{copy['id']}"
+        target.call("PUT", "block-storage", path, json={"volume": body}, retry=True)
+
+
+def note_mover(source: Api, volume: Row, mover: Mover) -> None:
+    """Write on the source's volume how it moves: plans keep to it until that is taken back."""
+    if (volume["metadata"] or {}).get(MOVER_KEY) != mover.value:
+        path = f"/volumes/{volume['id']}/metadata"
+        body = {"metadata": {MOVER_KEY: mover.value}}
+        source.call("POST", "block-storage", path, json=body, retry=True)
+
+
+def forget_mover(source: Api, volume_id: str) -> None:
+    """Take that note back; a volume that has none, or is gone, is fine."""
+    try:
+        path = f"/volumes/{volume_id}/metadata/{MOVER_KEY}"
+        source.call("DELETE", "block-storage", path, retry=True)
+    except RequestFailed as failed:
+        if failed.status != 404:
+            raise

@@ -1,0 +1,258 @@
+"""What Ceph's own command `rbd` is asked and told: no shell, bounded time, bounded memory."""
+
+import json
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO, Any
+
+from pumphouse.errors import CephFailed, CopyFailed, Interrupted
+from pumphouse.rbd_diffs import DiffDigest
+from pumphouse.rbd_options import PoolAccess, looked_up
+from pumphouse.tasks.streams import Progress
+from pumphouse.tasks.waiting import NEVER
+
+CHUNK_BYTES = 1 << 20
+LONG = ("export-diff", "import-diff", "flatten", "rm")
+"""Commands that tell how far they are, unless asked not to."""
+
+MISSING = 2
+"""What `rbd` ends with when there is no such image."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image in a pool, perhaps at one of its snapshots."""
+
+    pool: str
+    name: str
+
+    @property
+    def spec(self) -> str:
+        """Return it as `rbd` wants it."""
+        return f"{self.pool}/{self.name}"
+
+    def at(self, snapshot: str) -> str:
+        """Return its snapshot as `rbd` wants it."""
+        return f"{self.spec}@{snapshot}"
+
+
+@dataclass(frozen=True)
+class Rbd:
+    """The Ceph of one cloud, as the worker reaches it. *role* is for messages."""
+
+    access: PoolAccess
+    role: str
+    timeout_s: float = 60
+
+    def pool(self, host: str | None) -> str:
+        """
+        Return the pool of a back end of Cinder.
+
+        Raises:
+            CephFailed: The configuration does not name it.
+        """
+        found = looked_up(self.access.pools, host)
+        if found is None:
+            where = f"migrate.rbd.{self.role}.pools"
+            raise CephFailed(self.role, f"back end {host}", f"{where} does not name its pool")
+        return found
+
+    def argv(self, *words: str) -> list[str]:
+        """Return the command line of `rbd` with our access."""
+        keyring = ["--keyring", self.access.keyring] if self.access.keyring else []
+        access = ["--conf", self.access.conf, "--id", self.access.user, *keyring]
+        quiet = ["--no-progress"] if words[0] in LONG else []
+        return ["rbd", *access, *words, *quiet]
+
+    def change(self, *words: str, timeout_s: float | None = None) -> str:
+        """Run a command that changes something, as `call`: what counts the effects stands here."""
+        return self.call(*words, timeout_s=timeout_s)
+
+    def call(self, *words: str, timeout_s: float | None = None) -> str:
+        """
+        Run a small command and return what it prints.
+
+        Raises:
+            CephFailed: It failed, it did not end, or there is no `rbd` here.
+        """
+        done = self._run(words, timeout_s)
+        if done.returncode:
+            raise CephFailed(self.role, " ".join(words), _last_line(done.stderr))
+        return done.stdout
+
+    def _run(
+        self, words: Sequence[str], timeout_s: float | None
+    ) -> "subprocess.CompletedProcess[str]":
+        what, limit_s = " ".join(words), timeout_s or self.timeout_s
+        try:
+            return subprocess.run(
+                self.argv(*words),
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                timeout=limit_s,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            why = "the command rbd is not on this worker; install ceph-common"
+            raise CephFailed(self.role, what, why) from error
+        except subprocess.TimeoutExpired as error:
+            raise CephFailed(self.role, what, f"no answer within {limit_s:g} s") from error
+
+    def info(self, image: Image) -> dict[str, Any] | None:
+        """Return what Ceph knows of an image; None when there is none of that name."""
+        words = ("info", "--format", "json", image.spec)
+        done = self._run(words, None)
+        if done.returncode == MISSING:
+            return None
+        if done.returncode:
+            raise CephFailed(self.role, " ".join(words), _last_line(done.stderr))
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def snapshots(self, image: Image) -> list[str]:
+        """Return the names of an image's snapshots, oldest first."""
+        listed = json.loads(self.call("snap", "ls", "--format", "json", image.spec))
+        return [found["name"] for found in sorted(listed, key=lambda s: int(s["id"]))]
+
+    def watchers(self, image: Image) -> list[str]:
+        """Return the addresses of clients that have an image open."""
+        told = json.loads(self.call("status", "--format", "json", image.spec))
+        return [watcher["address"] for watcher in told.get("watchers", [])]
+
+    def rename(self, image: Image, name: str) -> None:
+        """Give an image another name in its pool."""
+        self.change("rename", image.spec, f"{image.pool}/{name}")
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "it gives no reason"
+
+
+def send(
+    source: Rbd,
+    target: Rbd,
+    image: Image,
+    copy: Image,
+    snapshot: str,
+    since: str | None = None,
+    progress: Progress = lambda done, size: None,
+    stop: threading.Event = NEVER,
+) -> DiffDigest:
+    """
+    Copy what *snapshot* of *image* has, and *copy* has not, and make that snapshot there.
+
+    since: The newest snapshot that both have; None copies everything that was ever written.
+
+    Raises:
+        CopyFailed: It is not all there; the copy has no such snapshot.
+        Interrupted: *stop* was set; likewise.
+    """
+    digest = DiffDigest()
+    from_ = ("--from-snap", since) if since else ()
+    what = f"export-diff {image.at(snapshot)} | import-diff {copy.spec}"
+    with tempfile.TemporaryFile() as said:
+        reader = _start(source.argv("export-diff", *from_, image.at(snapshot), "-"), said)
+        writer = _start(target.argv("import-diff", "-", copy.spec), said, is_reading=True)
+        assert reader.stdout is not None
+        assert writer.stdin is not None
+        into = writer.stdin
+
+        def take(chunk: bytes) -> None:
+            into.write(chunk)
+            progress(digest.data_bytes, max(digest.size or 0, digest.data_bytes))
+
+        try:
+            _pump(reader.stdout, digest, take, stop)
+            into.close()
+        except BrokenPipeError:
+            # The writer ended; it says why below.
+            pass
+        finally:
+            codes = _end(reader, writer, digest.is_complete)
+        _require(what, codes, digest, said, image.name)
+    return digest
+
+
+def read_back(
+    where: Rbd,
+    image: Image,
+    snapshot: str,
+    since: str | None = None,
+    stop: threading.Event = NEVER,
+) -> DiffDigest:
+    """Return the digest of what *snapshot* of *image* has beyond *since*. Errors as `send`."""
+    digest = DiffDigest()
+    from_ = ("--from-snap", since) if since else ()
+    with tempfile.TemporaryFile() as said:
+        reader = _start(where.argv("export-diff", *from_, image.at(snapshot), "-"), said)
+        assert reader.stdout is not None
+        try:
+            _pump(reader.stdout, digest, lambda chunk: None, stop)
+        finally:
+            codes = _end(reader, None, digest.is_complete)
+        _require(f"export-diff {image.at(snapshot)}", codes, digest, said, image.name)
+    return digest
+
+
+def _start(
+    argv: list[str], said: IO[bytes], is_reading: bool = False
+) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        argv,
+        stdin=subprocess.PIPE if is_reading else subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if is_reading else subprocess.PIPE,
+        stderr=said,
+        pipesize=CHUNK_BYTES,
+        # Read what there is; a buffer also finishes a write that a signal cut.
+        bufsize=-1 if is_reading else 0,
+    )
+
+
+def _pump(
+    reader: IO[bytes], digest: DiffDigest, take: Callable[[bytes], None], stop: threading.Event
+) -> None:
+    while chunk := reader.read(CHUNK_BYTES):
+        if stop.is_set():
+            raise Interrupted("copying between two pools of Ceph")
+        digest.update(chunk)
+        take(chunk)
+
+
+def _end(
+    reader: "subprocess.Popen[bytes]",
+    writer: "subprocess.Popen[bytes] | None",
+    is_complete: bool,
+) -> list[int]:
+    """Wait for both ends; when the stream was cut, end them first, so that neither waits."""
+    codes = []
+    for process in (reader, writer):
+        if process is None:
+            continue
+        if not is_complete:
+            process.kill()
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                # What the buffer holds for an end that is gone, is lost with it.
+                with suppress(BrokenPipeError):
+                    pipe.close()
+        codes.append(process.wait())
+    return codes
+
+
+def _require(
+    what: str, codes: Sequence[int], digest: DiffDigest, said: IO[bytes], name: str
+) -> None:
+    if digest.is_complete and not any(codes):
+        return
+    said.seek(0)
+    why = _last_line(said.read().decode(errors="replace"))
+    raise CopyFailed("image of Ceph", name, f"rbd {what} failed: {why}.", _AGAIN)
+
+
+_AGAIN = "What arrived is kept and used when it is run again, or deleted with the copy."
