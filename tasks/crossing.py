@@ -102,11 +102,14 @@ class Crossing:
             if key.startswith(FLOATING)
         ]
 
+    def every_port(self) -> list[Row]:
+        """Return its source ports, and those below them on trunks."""
+        return [*self.row["ports"], *self.row.get("subports", ())]
+
     def source_ports(self) -> list[str]:
-        """Return the ids of its source ports that were up."""
-        return [
-            port["id"] for port in self.row["ports"] if f"{PORT}{port['id']}" not in self.journal
-        ]
+        """Return the ids of its source ports that were up, subports of its trunks too."""
+        every = [port["id"] for port in self.every_port()]
+        return [id_ for id_ in every if f"{PORT}{id_}" not in self.journal]
 
     def wanted_checks(self) -> list[Check]:
         """Return the checks that its source passed before the stop; none if it was stopped."""

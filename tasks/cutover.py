@@ -101,7 +101,7 @@ class CutOver(Crossing):
                     f"server {self.copy['id']} carries its id, but no cut-over is under way; "
                     "delete that server"
                 ])  # fmt: skip
-            for port in self.row["ports"]:
+            for port in self.every_port():
                 ports.read_port(self.target, self.ids["ports"][port["id"]])
             if not self.copy or self.copy["status"] == "ERROR":
                 # What a killed run left is old: the server may have run since.
@@ -208,7 +208,7 @@ class CutOver(Crossing):
             STATE: f"{SINCE}{int(time.time())}",
             **{f"{AILING}{name}": "yes" for name in self.ailing},
         }
-        for port in self.row["ports"]:
+        for port in self.every_port():
             if not port["is_admin_state_up"]:
                 self.journal[f"{PORT}{port['id']}"] = "down"
             for fip in self._floating_at_source(port["id"]):

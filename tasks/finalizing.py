@@ -15,6 +15,7 @@ from pumphouse.errors import PumphouseError, RequestFailed, Unverified
 from pumphouse.finalization import Removal
 from pumphouse.ledger import Entry, Status
 from pumphouse.models import SOURCE_ID, Role
+from pumphouse.policies import UNMARKED
 from pumphouse.tasks import images, servers, volumes
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.carrying import Carrier
@@ -22,7 +23,9 @@ from pumphouse.tasks.managed import is_taken, let_go, require_taken
 from pumphouse.tasks.migration import Work
 
 NETWORK_PATHS = {"ports": "ports", "floating_ips": "floatingips", "networks": "networks",
-                 "security_groups": "security-groups", "routers": "routers"}  # fmt: skip
+                 "security_groups": "security-groups", "routers": "routers", "trunks": "trunks",
+                 "subnet_pools": "subnetpools", "address_scopes": "address-scopes",
+                 "address_groups": "address-groups", "qos_policies": "qos/policies"}  # fmt: skip
 
 
 @task(task_run_name="delete {kind} of the source", cache_policy=NO_CACHE)
@@ -184,6 +187,11 @@ DELETE: dict[str, Callable[[Work, Api, Removal], None]] = {
     "servers": _server,
     "volumes": _volume,
     "floating_ips": _networking,
+    "trunks": _networking,
+    "subnet_pools": _networking,
+    "address_scopes": _networking,
+    "address_groups": _networking,
+    "qos_policies": _networking,
     "ports": _networking,
     "routers": _router,
     "networks": _networking,
@@ -224,8 +232,9 @@ def _unmark(target: Api, removal: Removal) -> None:
         images.remove_property(target, str(id_), SOURCE_ID)
     elif removal.kind == "projects":
         _gone(target, "identity", f"/projects/{id_}/tags/{tag}")
-    elif removal.kind in NETWORK_PATHS:
-        _gone(target, "network", f"/{NETWORK_PATHS[removal.kind]}/{id_}/tags/{tag}")
+    elif removal.kind in NETWORK_PATHS and removal.kind not in UNMARKED:
+        path = NETWORK_PATHS[removal.kind].removeprefix("qos/")
+        _gone(target, "network", f"/{path}/{id_}/tags/{tag}")
 
 
 def own_ids(pair: Site) -> list[str]:

@@ -59,7 +59,7 @@ READ = (
     "floating_ips", "security_groups", "security_group_rules", "volume_types", "volumes",
     "application_credentials", "availability_zones", "compute_services", "rbac_policies",
     "server_groups", "snapshots", "volume_services", "qos_policies", "address_scopes",
-    "subnet_pools", "address_groups", "network_extensions",
+    "subnet_pools", "address_groups", "network_extensions", "network_agents", "trunks",
 )  # fmt: skip
 """The tables that a migration looks at."""
 

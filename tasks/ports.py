@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from pumphouse import bodies
+from pumphouse import bodies, bodies_network
 from pumphouse.bodies import Ids
 from pumphouse.plan import Item
 from pumphouse.tasks.api import Api
@@ -14,6 +14,20 @@ from pumphouse.tasks.networks import make
 def make_port(api: Api, item: Item, ids: Ids) -> str:
     """Create a server's port: same MAC and addresses, down until its server has arrived."""
     return make(api, item, "ports", "port", bodies.port(item.row, ids))
+
+
+def make_trunk(api: Api, item: Item, ids: Ids) -> str:
+    """Create a trunk on ports that are down, or give one of ours the subports that it lacks."""
+    trunk_id = make(api, item, "trunks", "trunk", bodies_network.trunk(item.row, ids))
+    lacking = [
+        bodies_network.subport(sub, ids)
+        for sub in item.row["sub_ports"] or ()
+        if (sub["segmentation_type"], sub["segmentation_id"]) in item.missing
+    ]
+    if lacking:
+        path = f"/trunks/{trunk_id}/add_subports"
+        api.call("PUT", "network", path, json={"sub_ports": lacking})
+    return trunk_id
 
 
 def make_floating_ip(api: Api, item: Item, ids: Ids) -> str:
@@ -46,4 +60,8 @@ def bind(api: Api, floating_ip_id: str, port_id: str | None, address: str | None
     api.call("PUT", "network", path, json={"floatingip": body}, retry=True)
 
 
-EFFECTS: dict[str, Effect] = {"ports": make_port, "floating_ips": make_floating_ip}
+EFFECTS: dict[str, Effect] = {
+    "ports": make_port,
+    "trunks": make_trunk,
+    "floating_ips": make_floating_ip,
+}

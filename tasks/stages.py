@@ -38,7 +38,7 @@ def carry_out(work: Work, book: Book, target: Estate, groups: Sequence[frozenset
         every = intended.of("images")
         items = [item for item in every if bool(needed([item.row])) == with_kernel]
         book.each(work, copy_image, items)
-    for kind in ("ports", "floating_ips"):
+    for kind in ("ports", "trunks", "floating_ips"):
         book.batch(work, kind)
     book.each(work, copy_volume, detached)
     _cut_over_all(work, book, groups)

@@ -32,7 +32,7 @@ ORDER = (
     "assignments", "quotas", "flavors", "keypairs",
     "qos_policies", "address_scopes", "subnet_pools", "address_groups",
     "networks", "subnets", "security_groups", "rules", "routers", "rbac_policies", "volume_types",
-    "ports", "floating_ips",
+    "ports", "trunks", "floating_ips",
 )  # fmt: skip
 
 

@@ -143,6 +143,9 @@ def source() -> Rows:
                 "device_owner": "network:router_interface", "is_admin_state_up": True,
             },
         ],
+        "trunks": [
+            {"id": "tr1", "name": "vlans", "project_id": "p1", "port_id": "po1", "sub_ports": []}
+        ],
         "floating_ips": [
             {
                 "id": "fl1", "project_id": "p1", "floating_network_id": "nx",

@@ -47,7 +47,7 @@ def test_everything_that_blocks_is_said_together() -> None:
         "is_multiattach": True,
         "attachments": [{"server_id": "v1"}, {"server_id": "v2"}],
     }
-    bad["ports"][0] |= {"trunk_details": {"x": 1}, "vnic_type": "direct"}
+    bad["ports"][0] |= {"vnic_type": "direct"}
     assert len(checks.blockers(bad, Mover.IMAGE, IMAGE)) == 6
 
 

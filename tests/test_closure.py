@@ -38,6 +38,7 @@ def test_a_server_brings_what_it_depends_on() -> None:
         "rbac_policies": ["rb1"],
         "volume_types": ["vt1"],
         "ports": ["po1"],
+        "trunks": ["tr1"],
         "floating_ips": ["fl1"],
         "volumes": ["vol1"],
         "servers": ["v1"],

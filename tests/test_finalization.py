@@ -78,6 +78,13 @@ def moved() -> tuple[Rows, Rows]:
     there["floating_ips"] = [
         copied("floating_ips", f, project_id="P1") for f in here["floating_ips"]
     ]
+    for kind in ("qos_policies", "subnet_pools", "address_scopes", "address_groups"):
+        there[kind] = [copied(kind, each, project_id="P1") for each in here[kind]]
+    there["subnet_pools"][0]["address_scope_id"] = "AS1"
+    there["rbac_policies"] = [
+        {**here["rbac_policies"][0], "id": "RB1", "object_id": "N1", "target_project_id": "P0"}
+    ]
+    there["trunks"] = [copied("trunks", t, project_id="P1", port_id="PO1") for t in here["trunks"]]
     there["images"] = [copied("images", i, owner_id="P1") for i in here["images"]]
     return here, there
 
@@ -107,6 +114,34 @@ def test_a_project_that_moved_whole_goes_whole() -> None:
     kinds = [r.kind for r in found.values()]
     assert kinds == sorted(kinds, key=ORDER.index)
     assert {"servers", "volumes", "ports", "networks", "users", "projects"} <= set(kinds)
+    assert {"qos_policies", "subnet_pools", "address_scopes", "address_groups", "trunks"} <= set(
+        kinds
+    )
+
+
+def test_a_policy_that_something_uses_stays() -> None:
+    """A network that stays keeps its QoS policy, and a group's rules keep their address group."""
+    here, there = moved()
+    here["networks"][1]["qos_policy_id"] = "q1"
+    here["qos_policies"][0]["tags"] = []
+    found = judged(here, there)
+    assert found["qos_policies:q1"].reason == "It is used by networks nx, which stays."
+    kept = judged(*moved(), kept=frozenset({"networks:n1"}))
+    assert kept["subnet_pools:sp1"].is_removed
+    here, there = moved()
+    here["subnets"][0]["subnet_pool_id"] = "sp1"
+    kept = judged(here, there, kept=frozenset({"networks:n1"}))
+    assert "networks n1" in kept["subnet_pools:sp1"].reason
+    assert "subnet_pools sp1" in kept["address_scopes:as1"].reason
+
+
+def test_a_trunk_goes_with_its_server() -> None:
+    """It goes before its port; while its server stays, so does it."""
+    here, there = moved()
+    keys = [key for key, r in judged(here, there).items() if r.is_removed]
+    assert keys.index("servers:v1") < keys.index("trunks:tr1") < keys.index("ports:po1")
+    here["servers"][0]["status"] = "ACTIVE"
+    assert judged(here, there)["trunks:tr1"].reason == "Server v1 stays."
 
 
 @pytest.mark.parametrize(

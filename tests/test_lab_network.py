@@ -1,7 +1,10 @@
 """Networks arrive at the lab's real target with all that they refer to, field by field."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from ipaddress import ip_address, ip_network
 from pathlib import Path
+from random import choice
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,15 +14,16 @@ from openstack.connection import Connection
 from lab.layout import EXTERNAL_NETWORK
 from pumphouse.blocks.site import Site
 from pumphouse.ledger import failures
-from pumphouse.models import SOURCE_ID
+from pumphouse.mappings import Mappings
+from pumphouse.models import SOURCE_ID, Mover
 from pumphouse.plan import DONE, Plan
-from pumphouse.planning import plan
+from pumphouse.planning import Wishes, plan
 from pumphouse.selection import Selection, chosen
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import do_batch
 from pumphouse.tasks.migration import EFFECTS
 from tests.lab_tenants import Tenant
-from tests.migrations import ORDER, Writes, estates, site
+from tests.migrations import ORDER, Writes, estates, prepare, site
 
 pytest_plugins = ["tests.lab"]
 pytestmark = pytest.mark.lab
@@ -38,6 +42,18 @@ def made(cloud: Connection, path: str, key: str, **body: Any) -> Raw:
     assert answer.ok, answer.text
     found: Raw = answer.json()[key]
     return found
+
+
+def free(source: Connection, outside: Any) -> Raw:
+    """Return a place on the external network that no pool gives to anybody else."""
+    (subnet,) = (s for s in source.network.subnets(network_id=outside.id) if s.ip_version == 4)
+    hosts = list(ip_network(subnet.cidr).hosts())
+    ends = [ip_address(p[end]) for p in subnet.allocation_pools for end in ("start", "end")]
+    taken = {subnet.gateway_ip} | {
+        f["ip_address"] for p in source.network.ports(network_id=outside.id) for f in p.fixed_ips
+    }
+    spare = [h for h in hosts if not min(ends) <= h <= max(ends) and str(h) not in taken]
+    return {"subnet_id": subnet.id, "ip_address": str(choice(spare or hosts[-50:]))}
 
 
 @pytest.fixture(name="net")
@@ -72,8 +88,18 @@ def _net(make_tenant: Callable[[], Tenant], source: Connection) -> SimpleNamespa
         made(source, "rbac-policies", "rbac_policy", object_type=type_, object_id=id_,
              action="access_as_shared", target_tenant=neighbor.project_id, **mine)  # fmt: skip
     outside = source.network.find_network(EXTERNAL_NETWORK)
+    inside = made(source, "networks", "network", name=f"{tenant.name}-inside", **mine)
+    made(source, "subnets", "subnet", name=f"{tenant.name}-inside4", network_id=inside["id"],
+         ip_version=4, cidr="10.88.0.0/24", **mine)  # fmt: skip
+    parent = made(source, "ports", "port", name="parent", network_id=network["id"], **mine)
+    below = made(source, "ports", "port", name="below", network_id=inside["id"], **mine)
+    sub = {"port_id": below["id"], "segmentation_type": "vlan", "segmentation_id": 7}
+    trunk = made(source, "trunks", "trunk", name="vlans", port_id=parent["id"], sub_ports=[sub],
+                 description="Of the shop", **mine)  # fmt: skip
+    source.network.put(f"/trunks/{trunk['id']}/tags", json={"tags": ["trunk"]})
     router = made(source, "routers", "router", name=f"{tenant.name}-router",
                   external_gateway_info={"network_id": outside.id, "enable_snat": False,
+                                         "external_fixed_ips": [free(source, outside)],
                                          "qos_policy_id": qos["id"]}, **mine)  # fmt: skip
     source.network.add_interface_to_router(router["id"], subnet_id=subnet["id"])
     port = made(source, "ports", "port", name="vip", network_id=network["id"],
@@ -93,7 +119,8 @@ def planned(pair: Site, folder: Path, net: SimpleNamespace) -> Plan:
     here, there = estates(pair, folder)
     words = [f"project:{t.project_id}" for t in (net.tenant, net.neighbor)]
     include = (*words, f"ports:{net.port['id']}")
-    return plan(chosen(Selection(include=include), here), here, there)
+    wishes = Wishes(mappings=Mappings(router_addresses="same"))
+    return plan(chosen(Selection(include=include), here), here, there, wishes)
 
 
 def carry_out(pair: Site, intended: Plan) -> int:
@@ -126,6 +153,7 @@ class Shown:
             ("address-groups", "address_groups"), ("security-groups", "security_groups"),
         ):  # fmt: skip
             self.names |= {each["id"]: each["name"] for each in self.of(path, key, {})}
+        self.names |= {p["id"]: p["mac_address"] for p in self.of("ports", "ports")}
 
     def of(self, path: str, key: str, wanted: Raw | None = None) -> list[Raw]:
         params = {"project_id": self.project.id} if wanted is None else wanted
@@ -167,6 +195,8 @@ class Shown:
                                  "remote_address_group_id", "remote_group_id"),
             "shares": self.fields("rbac-policies", "rbac_policies", "object_type", "object_id",
                                   "action", "target_tenant"),
+            "trunks": self.fields("trunks", "trunks", "name", "port_id", "sub_ports", "tags",
+                                  "description", "admin_state_up"),
             "floating ips": self.fields("floatingips", "floatingips", "floating_ip_address",
                                         "qos_policy_id", "description", "tags"),
         }  # fmt: skip
@@ -182,7 +212,8 @@ class Shown:
         (router,) = self.of("routers", "routers")
         gateway: Raw = router["external_gateway_info"]
         policy = self.names.get(gateway.get("qos_policy_id") or "")
-        return {"snat": gateway["enable_snat"], "qos": policy}
+        outside = [self.said(fixed) for fixed in gateway["external_fixed_ips"]]
+        return {"snat": gateway["enable_snat"], "qos": policy, "outside": outside}
 
 
 def test_everything_that_networks_refer_to_arrives_and_a_second_run_writes_nothing(
@@ -197,7 +228,37 @@ def test_everything_that_networks_refer_to_arrives_and_a_second_run_writes_nothi
         assert now[what] == was[what], what
     assert len(was["shares"]) == 4
     assert there.port(net.port["mac_address"]) == here.port(net.port["mac_address"])
-    assert there.gateway() == here.gateway() == {"snat": False, "qos": "slow"}
+    gateway = here.gateway()
+    assert (gateway["snat"], gateway["qos"], len(gateway["outside"])) == (False, "slow", 1)
+    assert there.gateway() == gateway
     writes = Writes(monkeypatch.setattr)
     assert carry_out(pair, planned(pair, tmp_path / "2", net)) == 0
     assert writes.seen == []
+
+
+def test_a_server_moves_with_its_trunk(
+    pair: Site, tenant: Tenant, source: Connection, target: Connection, tmp_path: Path
+) -> None:
+    """Its subports go down at the source and up at the target, below a trunk on its port."""
+    image, flavor = tenant.create_image(), tenant.create_flavor()
+    server = tenant.create_server(image, flavor, tenant.create_network())
+    mine = {"project_id": tenant.project_id}
+    inside = made(source, "networks", "network", name=f"{tenant.name}-inside", **mine)
+    made(source, "subnets", "subnet", name=f"{tenant.name}-inside4", network_id=inside["id"],
+         ip_version=4, cidr="10.88.0.0/24", **mine)  # fmt: skip
+    (parent,) = source.network.ports(device_id=server.id)
+    below = made(source, "ports", "port", name="below", network_id=inside["id"], **mine)
+    sub = {"port_id": below["id"], "segmentation_type": "vlan", "segmentation_id": 7}
+    trunk = made(source, "trunks", "trunk", name="vlans", port_id=parent.id, sub_ports=[sub],
+                 **mine)  # fmt: skip
+    with ExitStack() as stack:
+        prepared = prepare(stack, pair, tmp_path, server.id, Mover.REBUILD)
+        assert not target.network.get_port(prepared.ids["ports"][below["id"]]).is_admin_state_up
+        arrived = prepared.cut_over().run()
+    (there,) = target.network.ports(device_id=arrived.target_id)
+    copy = target.network.get_trunk(prepared.ids["trunks"][trunk["id"]])
+    assert (copy.port_id, there.mac_address) == (there.id, parent.mac_address)
+    under = target.network.get_port(copy.sub_ports[0]["port_id"])
+    assert (copy.sub_ports[0]["segmentation_id"], under.mac_address) == (7, below["mac_address"])
+    assert (there.is_admin_state_up, under.is_admin_state_up) == (True, True)
+    assert not source.network.get_port(below["id"]).is_admin_state_up

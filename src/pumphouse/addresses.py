@@ -36,6 +36,8 @@ def addresses(every: list[Draft], target: Estate) -> list[Cost]:
             draft.problems += _floating(draft.row, home, taken)
     for draft in moved(every, "routers"):
         draft.problems += _router(draft, networks, target)
+        if draft.match.action is Action.CREATE:
+            draft.problems += _gateway(draft.row, networks, taken)
     return list(_pools(every, networks, taken, target))
 
 
@@ -161,6 +163,21 @@ def _router(draft: Draft, networks: dict[str, Draft], target: Estate) -> Iterato
                     f"Its interface {fixed['ip_address']} overlaps with {wide[0]}, on which the "
                     "target's router is already; take that interface off."
                 )
+
+
+def _gateway(row: Row, networks: dict[str, Draft], taken: Taken) -> Iterator[str]:
+    """Judge the addresses outside that a new router is to keep."""
+    kept = row["target_addresses"]
+    home = _target(networks, row["external_gateway"]["network_id"]) if kept else None
+    for fixed in kept if home else ():
+        address = fixed["ip_address"]
+        if holder := taken.address(home, address):
+            yield f"Its address {address} outside is held at the target by {_words(holder)}."
+        elif address in taken.all(home):
+            yield (
+                f"Its address {address} outside is that of a floating IP at the target; release "
+                "that one."
+            )
 
 
 def _floating(row: Row, home: str | None, taken: Taken) -> Iterator[str]:

@@ -208,6 +208,12 @@ def router(row: Row, ids: Ids) -> dict[str, Any]:
             body["external_gateway_info"]["enable_snat"] = False
         if policy := _policy(gateway, ids):
             body["external_gateway_info"]["qos_policy_id"] = policy
+        if kept := row.get("target_addresses"):
+            body["external_gateway_info"]["external_fixed_ips"] = [
+                {"subnet_id": ids["subnets"][f["subnet_id"]], "ip_address": f["ip_address"]}
+                for f in kept
+            ]
+    body |= dict.fromkeys(row.get("target_flags", ()), True)
     return body
 
 

@@ -63,6 +63,25 @@ def address_group(row: Row, ids: Ids) -> dict[str, Any]:
     }
 
 
+def trunk(row: Row, ids: Ids) -> dict[str, Any]:
+    """Return the body of a trunk on the copies of its ports."""
+    return {
+        "name": row["name"] or "",
+        "description": row["description"] or "",
+        "project_id": ids["projects"][row["project_id"]],
+        "port_id": ids["ports"][row["port_id"]],
+        "admin_state_up": bool(row["is_admin_state_up"]),
+        "sub_ports": [subport(each, ids) for each in row["sub_ports"] or ()],
+        "tags": tags(row),
+    }
+
+
+def subport(row: Row, ids: Ids) -> dict[str, Any]:
+    """Return one subport of a trunk, as its body has them."""
+    same = {name: row[name] for name in ("segmentation_type", "segmentation_id")}
+    return {"port_id": ids["ports"][row["port_id"]], **same}
+
+
 def rbac_policy(row: Row, ids: Ids) -> dict[str, Any]:
     """Return the body of an RBAC policy."""
     kind, _, source_id = object_key(row).partition(":")

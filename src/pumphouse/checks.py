@@ -73,8 +73,6 @@ def blockers(server: Row, mover: Mover, image: Row | None) -> list[str]:
         if volume["is_multiattach"] and len(volume["attachments"] or []) > 1:
             found.append(f"Its {name} is attached to several servers; detach it from the others.")
     for port in server["ports"]:
-        if port["trunk_details"]:
-            found.append(f"Its port {port['id']} is a trunk's parent; trunks are not moved yet.")
         if port["vnic_type"] not in (None, "normal"):
             found.append(f"Its port {port['id']} is {port['vnic_type']}; use a normal port.")
     if mover is Mover.REBUILD and (image is None or image["status"] != "active"):

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from pumphouse import images, memberships, policies
+from pumphouse import images, memberships, policies, trunks
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
@@ -36,6 +36,7 @@ KINDS = (
     "rbac_policies",
     "volume_types",
     "ports",
+    "trunks",
     "floating_ips",
     "volumes",
     "servers",
@@ -54,7 +55,7 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
 
     Beside its table's columns, a security group has ``rules``, a router ``interfaces`` (its
     ports there), an assignment, quota and keypair an ``id`` made of its key, a quota all
-    ``limits`` of one service, and a server ``volumes`` and ``ports`` as rows.
+    ``limits`` of one service, and a server ``volumes``, ``ports`` and ``subports`` as rows.
     """
     servers = _pick(estate, "servers", what.server_ids)
     whole = set(what.project_ids)
@@ -70,7 +71,11 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     found: Rows = {kind: [] for kind in KINDS}
     found["volumes"] = kept("volumes", _volumes(estate, what.server_ids, whole) + alone("volumes"))
     ports = [p for i in what.server_ids for p in estate.where("ports", "device_id", i)]
-    found["ports"] = _by_id(ports + alone("ports"))
+    ports += alone("ports")
+    found["trunks"] = _by_id(
+        trunks.chosen(estate, ports, whole, what.server_ids) + alone("trunks")
+    )
+    found["ports"] = _by_id(ports + trunks.ports(found["trunks"], estate))
     found["servers"] = [_server(estate, row) for row in servers]
     found["flavors"] = _flavors(estate, servers, homes, _every(estate, "flavors", what))
     found["images"] = _with_kernels(
@@ -137,10 +142,13 @@ def _server(estate: Estate, row: Row) -> Row:
     attached = [
         volume for entry in row["volumes"] or [] if (volume := estate.get("volumes", entry["id"]))
     ]
+    ports = estate.where("ports", "device_id", row["id"])
+    below = trunks.ports(trunks.of_server({"ports": ports}, estate), estate)
     return {
         **row,
         "attached": sorted(attached, key=lambda v: device_order(v, row["id"])),
-        "ports": estate.where("ports", "device_id", row["id"]),
+        "ports": ports,
+        "subports": [port for port in below if port not in ports],
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pumphouse import memberships, policies
+from pumphouse import memberships, policies, trunks
 from pumphouse.estate import Estate
 from pumphouse.images import UNFINISHED
 from pumphouse.images import parts as image_parts
@@ -238,6 +238,7 @@ RULES: dict[str, Rule] = {
     "routers": Rule(_in_project, _router, _interfaces),
     "volume_types": Rule(_by_name, _nothing),
     "ports": Rule(_port_key, _port),
+    "trunks": Rule(trunks.key, _nothing, trunks.parts),
     "floating_ips": Rule(_floating_key, _floating),
     "volumes": Rule(None, _fields("size_gib")),
     "servers": Rule(None, _nothing),
@@ -308,11 +309,12 @@ def _adoptable(
     differing = differences(rule.must(row, source), rule.must(found, target))
     missing = rule.parts(row, source) - rule.parts(found, target)
     home = target.get("projects", found.get("project_id")) or {}
-    if kind in policies.UNMARKED and mark(home) == row["project_id"] and (differing or missing):
+    if kind in policies.UNMARKED and mark(home) == row["project_id"]:
         # Nobody but us can have made it there before; its tenant may have changed it since.
         lacking = [f"lacking {', '.join(sorted(map(str, missing)))}"] if missing else []
         changed = "; ".join(differing + lacking)
-        return Match(Action.SKIP, id_, f"Copied before; changed since: {changed}.")
+        since = f"; changed since: {changed}" if changed else ""
+        return Match(Action.SKIP, id_, f"Copied before{since}.")
     if kind == "flavors":
         theirs = found["extra_specs"] or {}
         ours = {k: v for k, v in (row["extra_specs"] or {}).items() if k in theirs}

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pumphouse import checks, images, memberships, policies
+from pumphouse import checks, images, memberships, policies, trunks
 from pumphouse.closure import KINDS, Rows
 from pumphouse.comparison import RULES, Match, differences, mark, match
 from pumphouse.estate import Estate
@@ -184,6 +184,7 @@ def _judge_server(draft: Draft, source: Estate, target: Estate, asked: Mover) ->
     if draft.is_moved:
         draft.problems += checks.blockers(row, mover, source.get("images", row["image_id"]))
         draft.problems += images.lacking(row, source)
+        draft.problems += trunks.blockers(row, source)
 
 
 def _name(kind: str, row: Row, source: Estate) -> str:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
+from pumphouse import policies
 from pumphouse.checks import MIGRATED_AT, RETURNED, RETURNING, migrated, was
 from pumphouse.comparison import mark
 from pumphouse.estate import Estate
@@ -19,20 +20,39 @@ from pumphouse.plan import Item, Plan
 from pumphouse.tables import Row
 
 ORDER = (
-    "servers", "volumes", "floating_ips", "ports", "routers", "networks", "security_groups",
+    "servers", "volumes", "floating_ips", "trunks", "ports", "routers", "networks",
+    "security_groups", "subnet_pools", "address_scopes", "address_groups", "qos_policies",
     "images", "keypairs", "quotas", "users", "projects",
 )  # fmt: skip
 """In which order things are deleted."""
 
 JUDGED = (
-    "servers", "volumes", "floating_ips", "ports", "routers", "networks", "security_groups",
+    "servers", "volumes", "floating_ips", "trunks", "ports", "routers", "networks",
+    "security_groups", "subnet_pools", "address_scopes", "address_groups", "qos_policies",
     "images", "projects", "users", "keypairs", "quotas",
 )  # fmt: skip
 """In which order they are judged: each after what decides about it."""
 
 OWNED = ("servers", "volumes", "networks", "routers", "floating_ips", "security_groups",
-         "snapshots")  # fmt: skip
+         "snapshots", "trunks", "subnet_pools", "address_scopes", "address_groups",
+         "qos_policies")  # fmt: skip
 """Kinds with a project's id that must be gone before the project is."""
+
+
+USED_BY: dict[str, tuple[tuple[str, str, tuple[str, str]], ...]] = {
+    "qos_policies": (
+        ("networks", "qos_policy_id", ("networks", "id")),
+        ("ports", "qos_policy_id", ("ports", "id")),
+        ("floating_ips", "qos_policy_id", ("floating_ips", "id")),
+    ),
+    "subnet_pools": (("subnets", "subnet_pool_id", ("networks", "network_id")),),
+    "address_scopes": (("subnet_pools", "address_scope_id", ("subnet_pools", "id")),),
+    "address_groups": (
+        ("security_group_rules", "remote_address_group_id",
+         ("security_groups", "security_group_id")),
+    ),
+}  # fmt: skip
+"""By kind: which rows refer to it, by which column, and what of them must go before it."""
 
 
 class Removal(BaseModel):
@@ -141,11 +161,17 @@ class _Judge:
         copy = self.target.get(item.kind, item.target_id)
         if copy is None:
             return f"It was not migrated. {item.reason}"
-        if mark(copy) != item.source_id:
+        if not self._is_ours(item, copy):
             return "The target had one of its own, which was taken: this one was not migrated."
         if item.action is not Action.SKIP:
             return f"Its copy is not complete: {item.reason}"
         return ""
+
+    def _is_ours(self, item: Item, copy: Row) -> bool:
+        if item.kind in policies.UNMARKED:
+            home = self.target.get("projects", copy["project_id"])
+            return bool(mark(home or {}) == item.row["project_id"])
+        return mark(copy) == item.source_id
 
     def _server(self, item: Item) -> str:
         row, metadata = item.row, item.row["metadata"] or {}
@@ -209,6 +235,25 @@ class _Judge:
         """Return why a port stays."""
         is_used = bool(item.row["device_id"])
         return self._device(item.row) if is_used else self._alive(item.row["project_id"])
+
+    def trunk(self, item: Item) -> str:
+        """Return why a trunk stays."""
+        parent = self.source.get("ports", item.row["port_id"])
+        has_server = bool(parent and parent["device_id"])
+        return (
+            self._device(parent) if parent and has_server else self._alive(item.row["project_id"])
+        )
+
+    def referred(self, item: Item) -> str:
+        """Return why a policy, pool, scope or address group stays: what uses it does."""
+        if item.row.get("is_shared"):
+            return "It is shared: it belongs to the whole cloud."
+        for kind, column, holder in USED_BY[item.kind]:
+            for row in self.source.where(kind, column, item.source_id):
+                user = f"{holder[0]}:{row[holder[1]]}"
+                if user not in self.gone:
+                    return f"It is used by {user.replace(':', ' ')}, which stays."
+        return self._alive(item.row["project_id"])
 
     def router(self, item: Item) -> str:
         """Return why a router stays."""
@@ -316,6 +361,8 @@ class _Judge:
 
 _RULES: dict[str, Callable[[_Judge, Item], str]] = {
     "volumes": _Judge.volume,
+    "trunks": _Judge.trunk,
+    **dict.fromkeys(USED_BY, _Judge.referred),
     "floating_ips": _Judge.floating_ip,
     "ports": _Judge.port,
     "routers": _Judge.router,

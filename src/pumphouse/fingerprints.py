@@ -50,7 +50,8 @@ def content(kind: str, row: Row) -> Row:
         kept["attachments"] = sorted(a["server_id"] for a in attachments)
     if kind == "servers":
         kept["attached"] = [volume["id"] for volume in row.get("attached", ())]
-        kept["ports"] = sorted(port["id"] for port in row.get("ports", ()))
+        for column in ("ports", "subports"):
+            kept[column] = sorted(port["id"] for port in row.get(column, ()))
     if kind == "routers":
         kept["interfaces"] = sorted(
             f["ip_address"] for p in row.get("interfaces", ()) for f in p["fixed_ips"] or ()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from pumphouse import images, policies
+from pumphouse import images, policies, routers
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
@@ -70,8 +70,9 @@ def _subnet_pool(row: Row, source: Estate) -> Losses:
 
 
 def _router(row: Row, source: Estate) -> Losses:
-    if row["external_gateway"]:
-        yield "Its address on the external network: the target gives it a new one."
+    yield from routers.losses(row)
+    gateway = row["external_gateway"] or {}
+    yield from _policy({"qos_policy_id": gateway.get("qos_policy_id")}, source)
 
 
 def _port(row: Row, source: Estate) -> Losses:
@@ -85,6 +86,9 @@ def _port(row: Row, source: Estate) -> Losses:
 
 def _floating_ip(row: Row, source: Estate) -> Losses:
     yield from _policy(row, source)
+    if forwarded := row["port_forwardings"]:
+        shown = ", ".join(sorted(f"{f['protocol']} {f['external_port']}" for f in forwarded))
+        yield f"Its {len(forwarded)} port forwarding(s) ({shown}): make them once it has moved."
 
 
 def _volume_type(row: Row, source: Estate) -> Losses:

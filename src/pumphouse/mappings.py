@@ -129,6 +129,14 @@ class Mappings(_Section):
     )
     server_groups: PlaceMapping = Field(default_factory=PlaceMapping, title="Server groups")
 
+    router_addresses: Literal["new", "same"] = Field(
+        default="new",
+        title="Addresses of routers on external networks",
+        description="new: the target gives its routers others. same: they keep them, which is "
+        "safe only where the external networks of the two clouds are apart: both routers answer "
+        "for an address until the source's is gone.",
+    )
+
     def of(self, kind: str) -> KindMapping | FlavorMapping:
         """Return the mapping of *kind*, one of `KINDS`."""
         found: KindMapping | FlavorMapping = getattr(self, kind)

@@ -26,7 +26,7 @@ STAGES = {
             "qos_policies", "address_scopes", "subnet_pools", "address_groups", "networks",
             "subnets", "security_groups", "routers", "rbac_policies", "volume_types",
         ),
-        "ports": ("ports", "floating_ips"),
+        "ports": ("ports", "trunks", "floating_ips"),
         "volumes": ("volumes",),
         "servers": ("servers",),
     }.items()

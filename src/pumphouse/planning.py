@@ -11,7 +11,7 @@ from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse import images, policies
+from pumphouse import images, policies, trunks
 from pumphouse.addresses import addresses
 from pumphouse.allowances import quotas
 from pumphouse.capacity import servers
@@ -56,6 +56,7 @@ REFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     "routers": (("projects", "project_id"),),
     "rbac_policies": (("projects", "project_id"), ("projects", "target_project_id")),
     "ports": (("networks", "network_id"), ("qos_policies", "qos_policy_id")),
+    "trunks": (("projects", "project_id"), ("ports", "port_id")),
     "floating_ips": (
         ("networks", "floating_network_id"), ("projects", "project_id"),
         ("qos_policies", "qos_policy_id"),
@@ -199,6 +200,7 @@ def _referred(draft: Draft, source: Estate) -> Iterable[str]:
     if draft.kind == "servers":
         keys += [f"volumes:{v['id']}" for v in row["attached"]]
         keys += [f"ports:{p['id']}" for p in row["ports"]]
+        keys += [f"trunks:{t['id']}" for t in trunks.of_server(row, source)]
         keys += [f"images:{row['image_id']}"] if draft.mover is Mover.REBUILD else []
         keys += [f"images:{id_}" for id_ in images.needed([row])]
         keys += [f"flavors:{f['id']}" for f in source.where("flavors", "name", row["flavor_name"])]
@@ -212,12 +214,15 @@ def _referred(draft: Draft, source: Estate) -> Iterable[str]:
         keys += [f"subnets:{fixed['subnet_id']}" for fixed in row["fixed_ips"] or []]
     if draft.kind == "security_groups":
         keys += [f"address_groups:{rule['remote_address_group_id']}" for rule in row["rules"]]
+    if draft.kind == "trunks":
+        keys += [f"ports:{id_}" for id_ in trunks.subport_ids(row)]
     if draft.kind == "rbac_policies":
         keys.append(policies.object_key(row))
     if draft.kind == "routers":
         gateway = row["external_gateway"] or {}
         keys.append(f"networks:{gateway.get('network_id')}")
         keys.append(f"qos_policies:{gateway.get('qos_policy_id')}")
+        keys += [f"subnets:{fixed['subnet_id']}" for fixed in row["target_addresses"]]
         keys += [f"subnets:{f['subnet_id']}" for p in row["interfaces"] for f in p["fixed_ips"]]
     if draft.kind == "volumes":
         types = source.where("volume_types", "name", row["volume_type"])

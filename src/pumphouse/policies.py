@@ -11,6 +11,7 @@ EXTENSIONS: dict[str, tuple[str, ...]] = {
     "subnet_pools": ("subnet_allocation",),
     "address_groups": ("address-group", "security-groups-remote-address-group"),
     "rbac_policies": ("rbac-policies",),
+    "trunks": ("trunk",),
 }
 """By kind: the extensions that a Neutron must have to take it."""
 

@@ -95,7 +95,7 @@ def floating_ip(raw: Raw) -> Row:
     return _owned(
         raw,
         "id description floating_network_id floating_ip_address fixed_ip_address port_id "
-        "router_id status dns_name dns_domain qos_policy_id tags",
+        "router_id status dns_name dns_domain qos_policy_id port_forwardings tags",
     )
 
 
@@ -142,10 +142,11 @@ def network_extension(raw: Raw) -> Row:
 
 def network_agent(raw: Raw) -> Row:
     """Return the row of a Neutron agent."""
-    return taken(
+    row = taken(
         raw,
         "id binary host",
         type="agent_type",
         is_alive="alive",
         is_admin_state_up="admin_state_up",
     )
+    return row | {"mode": (raw.get("configurations") or {}).get("agent_mode")}

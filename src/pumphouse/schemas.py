@@ -574,6 +574,7 @@ SCHEMAS: dict[str, Schema] = {
             dns_name
             dns_domain
             qos_policy_id
+            port_forwardings:json list of {protocol, external_port, internal_ip_address, …}
             tags:json
         """,
         ),
@@ -681,6 +682,7 @@ SCHEMAS: dict[str, Schema] = {
             type
             binary
             host
+            mode of an L3 agent: legacy, dvr, dvr_snat …
             is_alive:bool
             is_admin_state_up:bool
         """,

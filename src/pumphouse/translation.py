@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from pumphouse import routers
 from pumphouse.closure import embedded
 from pumphouse.estate import SCOPED, Estate
 from pumphouse.mappings import Mappings, PlaceMapping
@@ -79,6 +80,8 @@ def translated(source: Estate, target: Estate, mappings: Mappings) -> Translatio
             made.estate = made.estate.replaced({kind: changed[:here] + more}, labels)
         _note_unknown(kind, mappings.of(kind).names, rows, source, made)
     _place(source, target, made, flavors, types, labels)
+    routed = [_routed(row, target, mappings) for row in source.rows("routers")]
+    made.estate = made.estate.replaced({"routers": routed}, labels)
     # What the target has no place for is as if the source had none: the losses say what it means.
     missing: dict[str, list[Row]] = {kind: [] for kind in unsupported(target)}
     made.estate = made.estate.replaced(missing, labels)
@@ -260,6 +263,16 @@ def _zone(name: str | None, there: set[str], places: PlaceMapping) -> str | None
         return None
     wanted = places.names.get(name, name)
     return wanted if wanted in there or name in places.names else None
+
+
+def _routed(row: Row, target: Estate, mappings: Mappings) -> Row:
+    """Give a router the addresses that it keeps outside, and the flags that fit the target."""
+    outside = (row["external_gateway"] or {}).get("external_fixed_ips") or []
+    return {
+        **row,
+        "target_addresses": outside if mappings.router_addresses == "same" else [],
+        "target_flags": routers.fitting(row, target),
+    }
 
 
 def _groups(source: Estate, target: Estate, made: Translation) -> dict[str, str]:

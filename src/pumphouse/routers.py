@@ -1,0 +1,46 @@
+"""What of a router fits another cloud: its addresses outside, high availability, distribution."""
+
+from collections.abc import Iterator
+
+from pumphouse.estate import Estate
+from pumphouse.tables import Row
+
+L3_AGENT = "L3 agent"
+CENTRAL = "dvr_snat"
+"""Mode of an agent that does the central part of distributed routers."""
+
+FLAGS = {"ha": "is_ha", "distributed": "is_distributed"}
+"""By the API's name of a flag: its column."""
+
+
+def fitting(row: Row, target: Estate) -> list[str]:
+    """Return the flags of a router that the target's L3 agents can keep."""
+    agents = [a for a in target.where("network_agents", "type", L3_AGENT) if a["is_alive"]]
+    fits = {
+        "ha": len({agent["host"] for agent in agents}) > 1,
+        "distributed": any(agent["mode"] == CENTRAL for agent in agents),
+    }
+    return [flag for flag, column in FLAGS.items() if row[column] and fits[flag]]
+
+
+def losses(row: Row) -> Iterator[str]:
+    """Return what a copy of a router will not have, as sentences."""
+    kept = row.get("target_flags", ())
+    if row["is_ha"] and "ha" not in kept:
+        yield (
+            "That it is highly available: the target has no two hosts with an L3 agent that is "
+            "alive, and decides itself."
+        )
+    if row["is_distributed"] and "distributed" not in kept:
+        yield (
+            f"That it is distributed: the target has no L3 agent in the mode {CENTRAL}, and "
+            "decides itself."
+        )
+    gateway = row["external_gateway"] or {}
+    if gateway and not row.get("target_addresses"):
+        outside = [fixed["ip_address"] for fixed in gateway.get("external_fixed_ips") or ()]
+        shown = f" {', '.join(outside)}" if outside else ""
+        yield (
+            f"Its address{shown} on the external network: the target gives it a new one; "
+            "mappings.router_addresses: same keeps it, where the two networks are apart."
+        )
