@@ -113,15 +113,28 @@ def make_rules(api: Api, item: Item, ids: Ids) -> str:
     groups = {None, *ids["address_groups"]}
     carried = [rule for rule in item.row["rules"] if rule["remote_address_group_id"] in groups]
     wanted = {_translated(rule, ids): rule for rule in carried}
-    for key, rule in wanted.items():
-        if key not in there:
-            body = bodies.rule(rule, group_id, project_id, ids)
-            _create_rule(api, body)
+    lacking = [rule for key, rule in wanted.items() if key not in there]
+    _create_rules(api, [bodies.rule(rule, group_id, project_id, ids) for rule in lacking])
     if is_new(item):
         for key, id_ in there.items():
             if key not in wanted:
                 api.call("DELETE", "network", f"/security-group-rules/{id_}")
     return group_id
+
+
+def _create_rules(api: Api, wanted: list[dict[str, Any]]) -> None:
+    """Create rules in one call: Neutron makes all of them or none. If one is there, one by one."""
+    if len(wanted) > 1:
+        body = {"security_group_rules": wanted}
+        try:
+            api.call("POST", "network", "/security-group-rules", json=body)
+        except RequestFailed as failed:
+            if failed.status != 409:
+                raise
+        else:
+            return
+    for each in wanted:
+        _create_rule(api, each)
 
 
 def _create_rule(api: Api, body: dict[str, Any]) -> None:

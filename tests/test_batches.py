@@ -161,6 +161,33 @@ def test_a_new_group_is_made_exact() -> None:
         assert {r.method for r in cloud.requests[before:]} == {"GET"}
 
 
+def group_of_two_rules() -> Item:
+    rule = dict.fromkeys(
+        ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "description",
+         "remote_address_group_id", "remote_group_id")
+    )  # fmt: skip
+    rule |= {"security_group_id": "g", "direction": "ingress", "ether_type": "IPv4"}
+    rules = [{**rule, "protocol": "tcp"}, {**rule, "protocol": "udp"}]
+    row = {"project_id": "p", "rules": rules}
+    return item("g", kind="security_groups", row=row)
+
+
+def test_the_rules_of_a_group_are_made_in_one_call() -> None:
+    """If one of them came to be meanwhile nothing was made: then each is asked for."""
+    ids = {"security_groups": {"g": "G"}, "projects": {"p": "P"}, "address_groups": {}}
+    path = "/security-group-rules"
+    with FakeCloud() as cloud, Api(cloud.block(), "target") as api:
+        cloud.route("GET", "network", path, {"security_group_rules": []})
+        cloud.route("POST", "network", path, Answer(201, {}))
+        make_rules(api, group_of_two_rules(), ids)
+        (sent,) = cloud.sent("POST", "network", path)
+        assert [r["protocol"] for r in sent.json()["security_group_rules"]] == ["tcp", "udp"]
+        cloud.fault("POST", "network", path, status=409, times=2, message="It exists already.")
+        make_rules(api, group_of_two_rules(), ids)
+        assert [*cloud.sent("POST", "network", path)[-1].json()] == ["security_group_rule"]
+        assert len(cloud.sent("POST", "network", path)) == 4
+
+
 def test_only_limits_that_differ_are_sent() -> None:
     """A limit that the target does not know is left out; equal ones send nothing."""
     quota = item(
