@@ -169,7 +169,9 @@ def _gateway(row: Row, networks: dict[str, Draft], taken: Taken) -> Iterator[str
     """Judge the addresses outside that a new router is to keep."""
     kept = row["target_addresses"]
     home = _target(networks, row["external_gateway"]["network_id"]) if kept else None
-    for fixed in kept if home else ():
+    if home is None:
+        return
+    for fixed in kept:
         address = fixed["ip_address"]
         if holder := taken.address(home, address):
             yield f"Its address {address} outside is held at the target by {_words(holder)}."
