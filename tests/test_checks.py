@@ -48,7 +48,7 @@ def test_everything_that_blocks_is_said_together() -> None:
         "attachments": [{"server_id": "v1"}, {"server_id": "v2"}],
     }
     bad["ports"][0] |= {"vnic_type": "direct"}
-    assert len(checks.blockers(bad, Mover.IMAGE, IMAGE)) == 6
+    assert len(checks.blockers(bad, Mover.IMAGE, IMAGE)) == 5
 
 
 def test_a_rebuild_needs_its_image() -> None:
