@@ -12,6 +12,9 @@ PURGE_S = 180.0
 
 def purge_project(admin: Connection, project_id: str) -> None:
     """Delete servers, volumes, images and networks of a project; the project stays."""
+    # Nova deletes no port that is a trunk's parent: the server would end in ERROR.
+    for trunk in list(admin.network.trunks(project_id=project_id)):
+        admin.network.delete_trunk(trunk)
     _purge_servers(admin, project_id)
     _purge_volumes(admin, project_id)
     for image in list(admin.image.images(owner=project_id)):
@@ -55,8 +58,6 @@ def _purge_networks(admin: Connection, project_id: str) -> None:
     network = admin.network
     for address in list(network.ips(project_id=project_id)):
         network.delete_ip(address)
-    for trunk in list(network.trunks(project_id=project_id)):
-        network.delete_trunk(trunk)
     for router in list(network.routers(project_id=project_id)):
         _purge_router(admin, router)
     _delete(network.ports(project_id=project_id), network.delete_port)

@@ -127,6 +127,11 @@ def _gone(source: Api, service: str, path: str, **options: str) -> None:
 
 
 def _server(work: Work, source: Api, removal: Removal) -> None:
+    """Delete a server, before it the trunks on its ports: Nova ends in ERROR at such a port."""
+    params = {"device_id": removal.source_id}
+    for port in source.list("network", "/ports", "ports", params=params):
+        if trunk := port.get("trunk_details"):
+            _gone(source, "network", f"/trunks/{trunk['trunk_id']}")
     servers.delete_server(source, removal.source_id, work.pair.timeouts.server_stop_s)
 
 
