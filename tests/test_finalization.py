@@ -78,8 +78,10 @@ def moved() -> tuple[Rows, Rows]:
     there["floating_ips"] = [
         copied("floating_ips", f, project_id="P1") for f in here["floating_ips"]
     ]
-    for kind in ("qos_policies", "subnet_pools", "address_scopes", "address_groups"):
+    for kind in ("qos_policies", "subnet_pools"):
         there[kind] = [copied(kind, each, project_id="P1") for each in here[kind]]
+    for kind in ("address_scopes", "address_groups"):
+        there[kind] = [{**r, "id": r["id"].upper(), "project_id": "P1"} for r in here[kind]]
     there["subnet_pools"][0]["address_scope_id"] = "AS1"
     there["rbac_policies"] = [
         {**here["rbac_policies"][0], "id": "RB1", "object_id": "N1", "target_project_id": "P0"}
