@@ -4,7 +4,7 @@ The mover `manage`: a volume changes clouds within one pool of Ceph, and no byte
 Cinder finds an image by its name alone, so whoever has the name has the image. The target makes
 an empty volume, whose empty image is removed; then the source's image gets its name by one
 rename, and by one rename goes back. So it never has two owners, and whoever looks finds it under
-one of two names: docs/adr/0009-movers-on-ceph.md.
+one of two names: docs/adr/0011-movers-on-ceph.md.
 """
 
 from pumphouse.checks import MOVER_KEY
