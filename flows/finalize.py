@@ -19,8 +19,8 @@ from pumphouse.selection import Selection, chosen
 from pumphouse.tasks import plans, storage
 from pumphouse.tasks.finalizing import clean_marks as take_marks_off
 from pumphouse.tasks.finalizing import delete_batch, note, own_ids
-from pumphouse.tasks.migration import Slots, Work
 from pumphouse.tasks.migration_report import publish_ledger
+from pumphouse.tasks.moving import Slots, Work
 from pumphouse.tasks.plan_storage import read_plan
 from pumphouse.tasks.storage import Folder
 

@@ -24,8 +24,8 @@ from pumphouse.tasks import plans, storage
 from pumphouse.tasks.bandwidth import Bandwidth
 from pumphouse.tasks.bookkeeping import Book
 from pumphouse.tasks.gate import Gate
-from pumphouse.tasks.migration import Slots, Work
 from pumphouse.tasks.migration_report import publish_ledger, publish_plan
+from pumphouse.tasks.moving import Slots, Work
 from pumphouse.tasks.passwords import problems as password_problems
 from pumphouse.tasks.plan_storage import read_plan
 from pumphouse.tasks.stages import carry_out

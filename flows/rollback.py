@@ -18,8 +18,8 @@ from pumphouse.plan import Item, Plan
 from pumphouse.returning import Verdict, What, copy_id, verdict, volume_verdict
 from pumphouse.selection import Selection
 from pumphouse.tasks import plans, storage
-from pumphouse.tasks.migration import Slots, Work
 from pumphouse.tasks.migration_report import publish_ledger
+from pumphouse.tasks.moving import Slots, Work
 from pumphouse.tasks.rollbacks import read_history, return_server, return_volume
 from pumphouse.tasks.storage import Folder
 

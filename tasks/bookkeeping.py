@@ -9,7 +9,8 @@ from prefect.tasks import Task
 from pumphouse.ledger import Entry, Status, entry
 from pumphouse.plan import DONE, Item, Plan
 from pumphouse.tasks.batches import waits_for
-from pumphouse.tasks.migration import Work, copy_batch
+from pumphouse.tasks.migration import copy_batch
+from pumphouse.tasks.moving import Work
 
 BATCHES = (
     "domains", "projects", "roles", "implied_roles", "users", "groups", "group_members",

@@ -20,7 +20,7 @@ from pumphouse.tasks import images, servers, volumes
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.carrying import Carrier
 from pumphouse.tasks.managed import is_taken, let_go, require_taken
-from pumphouse.tasks.migration import Work
+from pumphouse.tasks.moving import Work
 
 NETWORK_PATHS = {"ports": "ports", "floating_ips": "floatingips", "networks": "networks",
                  "security_groups": "security-groups", "routers": "routers", "trunks": "trunks",

@@ -1,29 +1,18 @@
-"""The tasks of a migration: read a cloud, make tiny things in batches, copy, cut over."""
+"""The tasks of a migration: make tiny things in batches, copy, cut over, take back."""
 
-import threading
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from contextlib import ExitStack
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.concurrency.sync import concurrency
 
 from pumphouse.blocks.site import Site
 from pumphouse.bodies import Ids
 from pumphouse.errors import PumphouseError
-from pumphouse.estate import Estate
 from pumphouse.health import Check
 from pumphouse.images import translated
 from pumphouse.ledger import Entry, Status, entry
-from pumphouse.limits import copies_limit, cutovers_limit
 from pumphouse.live import step_text
 from pumphouse.models import Mover, Role
-from pumphouse.pacing import Pacing
 from pumphouse.plan import Item
 from pumphouse.tasks import (
     claims,
@@ -36,32 +25,15 @@ from pumphouse.tasks import (
     ports,
     quotas,
 )
-from pumphouse.tasks import storage as stored
 from pumphouse.tasks.api import Api
-from pumphouse.tasks.bandwidth import Bandwidth
 from pumphouse.tasks.batches import Effect, do_batch
 from pumphouse.tasks.carrying import Carrier
 from pumphouse.tasks.cutover import CutOver
-from pumphouse.tasks.discovery import AFTER_SERVERS, Job, order, read_and_store
-from pumphouse.tasks.gate import Gate
-from pumphouse.tasks.meeting import Meeting
+from pumphouse.tasks.moving import Clock, Work
 from pumphouse.tasks.owners import owner, sweep
 from pumphouse.tasks.passwords import Delivery, copy_hashes
 from pumphouse.tasks.progress import Progress
-from pumphouse.tasks.readers import CloudReader
-from pumphouse.tasks.storage import Folder
 from pumphouse.tasks.volume_movers import move_detached
-
-READ = (
-    "domains", "projects", "users", "groups", "group_members", "roles", "implied_roles",
-    "assignments", "quotas", "flavors", "keypairs",
-    "servers", "hypervisors", "images", "networks", "subnets", "routers", "ports",
-    "floating_ips", "security_groups", "security_group_rules", "volume_types", "volumes",
-    "application_credentials", "availability_zones", "compute_services", "rbac_policies",
-    "server_groups", "snapshots", "volume_services", "qos_policies", "address_scopes",
-    "subnet_pools", "address_groups", "network_extensions", "network_agents", "trunks",
-)  # fmt: skip
-"""The tables that a migration looks at."""
 
 EFFECTS: dict[str, Effect] = {
     **identity.EFFECTS,
@@ -78,76 +50,6 @@ EFFECTS: dict[str, Effect] = {
 
 SIDE_BY_SIDE = (*identity.EFFECTS, *quotas.EFFECTS, *keypairs.EFFECTS)
 """Kinds whose services take several at once."""
-
-
-@dataclass(frozen=True)
-class Slots:
-    """
-    How many copies and cut-overs run at once: in this process, and at the whole site.
-
-    Attributes:
-        is_shared: Whether the site's Prefect limits are asked too.
-    """
-
-    site: str
-    copies: threading.Semaphore
-    cutovers: threading.Semaphore
-    is_shared: bool
-
-    def copy(self) -> AbstractContextManager[None]:
-        """Return the slot of one image or volume, or of a server's disks."""
-        return self._both(self.copies, copies_limit(self.site))
-
-    def cutover(self) -> AbstractContextManager[None]:
-        """Return the slot of one server."""
-        return self._both(self.cutovers, cutovers_limit(self.site))
-
-    @contextmanager
-    def _both(self, here: threading.Semaphore, everywhere: str) -> Iterator[None]:
-        with here, concurrency(everywhere, strict=True) if self.is_shared else nullcontext():
-            yield
-
-
-@dataclass(frozen=True)
-class Work:
-    """What every task of one migration shares. Not pickled: tasks run in threads."""
-
-    pair: Site
-    slots: Slots
-    stop: threading.Event = field(default_factory=threading.Event)
-    checks: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
-    moves_unhealthy: bool = False
-    gate: Gate = field(default_factory=lambda: Gate(Pacing()))
-    bandwidth: Bandwidth = field(default_factory=lambda: Bandwidth(0))
-    meeting: Meeting | None = None
-    domains: Mapping[str, str] = field(default_factory=dict)
-
-    def open(self, stack: ExitStack, role: Role) -> Api:
-        """Open one of the two clouds until the end of *stack*."""
-        return stack.enter_context(
-            Api(self.pair.cloud(role), role.value, bandwidth=self.bandwidth)
-        )
-
-
-@task(task_run_name="read the {role}", cache_policy=NO_CACHE)
-def read_cloud(pair: Site, role: Role, folder: Folder) -> str:
-    """
-    Store the tables that a migration looks at, and return where.
-
-    Nothing is taken over from an earlier inventory: a plan rests on what is there now.
-    """
-    with CloudReader(pair.cloud(role), role, pair.limits.api_calls) as reader:
-        for kinds in ([k for k in order(READ) if k not in AFTER_SERVERS], list(AFTER_SERVERS)):
-            jobs = [Job(role=role, kind=k, reader=reader, folder=folder) for k in kinds]
-            with ThreadPoolExecutor(pair.limits.api_calls) as pool:
-                list(pool.map(read_and_store, jobs))
-    return folder.location
-
-
-def estate(folder: Folder) -> Estate:
-    """Return what `read_cloud` stored."""
-    tables = {kind: stored.read_table(folder, kind) for kind in READ}
-    return Estate({kind: table for kind, table in tables.items() if table is not None})
 
 
 @task(task_run_name="clean up after killed runs", cache_policy=NO_CACHE)
@@ -345,19 +247,3 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
         health=arrived.health,
         message=arrived.lost or item.reason,
     )
-
-
-class Clock:
-    """When one action began, and how long it has taken."""
-
-    def __init__(self) -> None:
-        self.started = datetime.now(UTC)
-        self._began = time.monotonic()
-
-    def entry(self, item: Item, target_id: str, apis: Iterable[Api], **values: Any) -> Entry:
-        """Return the entry of an action that is done now, by calls of *apis*."""
-        values["request_ids"] = tuple(id_ for api in apis for id_ in api.changes)
-        done = entry(item, Status.DONE, item.reason, target_id)
-        seconds = round(time.monotonic() - self._began, 3)
-        times = {"started_at": self.started, "seconds": seconds}
-        return done.model_copy(update={**times, **values})

@@ -18,7 +18,7 @@ from pumphouse.plan_files import Edits, Header, PlanFile
 from pumphouse.planning import Wishes, plan
 from pumphouse.selection import Selection, chosen
 from pumphouse.tasks import storage
-from pumphouse.tasks.migration import estate, read_cloud
+from pumphouse.tasks.reading import estate, read_cloud
 from pumphouse.tasks.storage import Folder
 
 LEDGERS = 50

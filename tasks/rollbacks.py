@@ -17,7 +17,7 @@ from pumphouse.returning import What
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.carrying import Carrier
 from pumphouse.tasks.managed import give_back
-from pumphouse.tasks.migration import Clock, Work
+from pumphouse.tasks.moving import Clock, Work
 from pumphouse.tasks.owners import owner
 from pumphouse.tasks.returning import Return, drop_copy
 

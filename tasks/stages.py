@@ -14,13 +14,13 @@ from pumphouse.tasks.batches import waits_for
 from pumphouse.tasks.bookkeeping import BATCHES, Book
 from pumphouse.tasks.meeting import Meeting
 from pumphouse.tasks.migration import (
-    Work,
     clean_up,
     copy_image,
     copy_passwords,
     copy_volume,
     cut_over,
 )
+from pumphouse.tasks.moving import Work
 
 
 def carry_out(work: Work, book: Book, target: Estate, groups: Sequence[frozenset[str]]) -> None:

@@ -23,8 +23,9 @@ from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import do_batch
 from pumphouse.tasks.cutover import CutOver
 from pumphouse.tasks.images import copy_image
-from pumphouse.tasks.migration import EFFECTS, estate, read_cloud
+from pumphouse.tasks.migration import EFFECTS
 from pumphouse.tasks.owners import owner
+from pumphouse.tasks.reading import estate, read_cloud
 from pumphouse.tasks.storage import Folder
 
 ORDER = (

@@ -14,7 +14,7 @@ from pumphouse.plan import Item, Plan
 from pumphouse.tasks import bookkeeping, stages
 from pumphouse.tasks.bookkeeping import Book
 from pumphouse.tasks.gate import Gate
-from pumphouse.tasks.migration import Work
+from pumphouse.tasks.moving import Work
 
 LEADER = Item(kind="projects", source_id="p1", name="a", action=Action.CREATE, reason="new")
 MERGED = Item(

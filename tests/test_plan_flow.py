@@ -23,7 +23,7 @@ from pumphouse.models import Role
 from pumphouse.plan import Plan
 from pumphouse.tasks import plans, storage
 from pumphouse.tasks.bookkeeping import Book
-from pumphouse.tasks.migration import Work
+from pumphouse.tasks.moving import Work
 from pumphouse.tasks.storage import Folder
 from tests.tenants import Rows, source, target
 
