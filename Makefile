@@ -95,7 +95,15 @@ wheel: venv  ## build the wheel, install it in an empty environment, try it ther
 	$(PY) -m tests.wheel
 
 integration: lab  ## tests with the lab, its Ceph, with Prefect and from end to end
-	$(PY) -m pytest -m "lab or ceph or hosts or e2e or prefect"
+	$(MAKE) --no-print-directory -j2 --output-sync=target test-clouds test-hosts
+
+# Side by side: they wait more than they compute, and share nothing.
+.PHONY: test-clouds test-hosts
+test-clouds: venv
+	$(PY) -m pytest -m "lab or ceph or e2e"
+
+test-hosts: venv
+	$(PY) -m pytest -m "(hosts or prefect) and not (lab or ceph or e2e)"
 
 bench: lab  ## speed against its floors; writes build/bench.json
 	$(PY) -m bench
