@@ -64,8 +64,10 @@ def rival(note: str) -> str:
 
 def _lives(pid: int, started: float) -> bool:
     try:
-        began = float(psutil.Process(pid).create_time())
-        return abs(began - started) < CLOCK_S
+        process = psutil.Process(pid)
+        # A dead process that nobody has collected, as in many containers, still has its number.
+        is_dead = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        return not is_dead and abs(float(process.create_time()) - started) < CLOCK_S
     except psutil.NoSuchProcess:
         return False
 

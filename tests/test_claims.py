@@ -57,6 +57,9 @@ def test_a_living_process_of_this_machine_keeps_it() -> None:
         note = f"{RUN_ID} {socket.gethostname()} {other.pid} {began:.0f}"
         assert f"process {other.pid}" in claims.rival(note)
         other.kill()
+        os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+        assert psutil.Process(other.pid).status() == psutil.STATUS_ZOMBIE
+        assert claims.rival(note) == ""
     assert claims.rival(note) == ""
 
 
