@@ -23,4 +23,6 @@ def connect(
         },
         region_name=REGION,
         identity_api_version="3",
+        # The old release's server may close an idle connection that is just being used.
+        connect_retries=3,
     )

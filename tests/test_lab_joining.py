@@ -42,11 +42,13 @@ def _zone(lab: Lab, target: Connection) -> Iterator[Any]:
     hosts.add(lab, cloud, HOST)
     made = target.compute.create_aggregate(name=ZONE, availability_zone=ZONE)
     image = ensure_image(target, IMAGE, 1)
+    flavor = target.compute.create_flavor(name=IMAGE, vcpus=1, ram=64, disk=1)
     yield made
     for name in target.compute.get_aggregate(made).hosts or ():
         target.compute.remove_host_from_aggregate(made, name)
     target.compute.delete_aggregate(made)
     target.image.delete_image(image)
+    target.compute.delete_flavor(flavor)
     hosts.remove(lab, cloud, HOST)
 
 
