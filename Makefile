@@ -95,7 +95,7 @@ wheel: venv  ## build the wheel, install it in an empty environment, try it ther
 	$(PY) -m tests.wheel
 
 integration: lab  ## tests with the lab, its Ceph, with Prefect and from end to end
-	$(MAKE) --no-print-directory -j2 --output-sync=target test-clouds test-hosts
+	$(MAKE) --no-print-directory -j2 test-clouds test-hosts
 
 # Side by side: they wait more than they compute, and share nothing.
 .PHONY: test-clouds test-hosts

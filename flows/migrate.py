@@ -176,7 +176,7 @@ def migrate(
         raise PlanDrifted(plan, changed, published.plan)
     obstacles = [
         *intended.obstacles,
-        *password_problems(pair.passwords),
+        *(password_problems(pair.passwords) if intended.of("users") else ()),
         *(look(pair, intended) if needs_ceph(intended) else ()),
     ]
     if obstacles and not replan:

@@ -27,8 +27,10 @@ def _shut(work: Work, item: Item) -> str:
     return work.gate.hindrance() if is_asked else ""
 
 
-STOPPED = "It was stopped when the run was cancelled, and is taken back after its end."
-UNTRIED = "The run was cancelled before its turn."
+STOPPED = (
+    "It was under way when the run was stopped, and is undone; the run's log says how that ended."
+)
+UNTRIED = "The run ended before its turn; run the same migration again."
 
 
 class Book:
@@ -110,7 +112,7 @@ class Book:
 
     def close(self, patience_s: float) -> None:
         """
-        Note what became of everything, in a run that was cancelled.
+        Note what became of everything, in a run that was cancelled or cannot go on.
 
         What is under way has *patience_s* to come to a safe end.
         """

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from pumphouse.bodies import Ids
 from pumphouse.errors import PasswordsFailed
@@ -117,7 +118,9 @@ def problems(passwords: Passwords) -> list[str]:
     said = []
     for key in ("source_database", "target_database"):
         try:
-            engine = create_engine(getattr(passwords, key).get_secret_value())
+            url = getattr(passwords, key).get_secret_value()
+            # Asked once: nothing is kept open for a second time.
+            engine = create_engine(url, poolclass=NullPool)
             with engine.connect() as connection:
                 connection.execute(_HASH, {"user": ""})
         except (SQLAlchemyError, ImportError) as error:
