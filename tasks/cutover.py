@@ -26,7 +26,7 @@ from pumphouse.fingerprints import OWN
 from pumphouse.health import summary
 from pumphouse.steps import STEPS
 from pumphouse.tables import Row
-from pumphouse.tasks import claims, health, images, ports, servers
+from pumphouse.tasks import claims, health, images, ports, servers, volume_movers
 from pumphouse.tasks.booting import boot, let_go
 from pumphouse.tasks.crossing import AILING, FLOATING, LOCKED, MIGRATED, PORT, SINCE, Crossing
 from pumphouse.tasks.crossing_disks import copy_ahead, copy_disks, delete_copies, delete_copy
@@ -300,5 +300,7 @@ class CutOver(Crossing):
         """Delete what was only needed on the way. A failure is told; the move is done."""
         try:
             servers.delete_snapshots(self.source, self.id)
+            for volume in self.on_ceph:
+                volume_movers.tidy(self.carrier(volume), volume, self.mover_of(volume))
         except PumphouseError as error:
             self.log(f"A temporary snapshot is left at the source: {error}")

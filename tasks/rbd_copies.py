@@ -3,11 +3,16 @@ The mover `rbd`: from one Ceph to another by snapshots, most of it while the ser
 
 Snapshots that both images have are the journal: the next pass sends what changed since the
 newest of them, whoever made it. The target's volume carries the mark of an unfinished copy until
-the last pass has arrived, was read back, and the snapshots are gone at both ends.
+the last pass has arrived, was read back, and its own snapshots are gone. Those of the source's
+image go when the server is up again.
 """
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from pumphouse.errors import Unverified
 from pumphouse.models import Mover
+from pumphouse.rbd_diffs import DiffDigest
 from pumphouse.rbd_options import looked_up
 from pumphouse.tables import Row
 from pumphouse.tasks.carrying import (
@@ -18,7 +23,7 @@ from pumphouse.tasks.carrying import (
     unfinished,
 )
 from pumphouse.tasks.empty_volumes import HOST, image_name, make_empty
-from pumphouse.tasks.rbd import Image, read_back, send
+from pumphouse.tasks.rbd import Image, Rbd, read_back, send
 from pumphouse.tasks.volumes import delete_volume, find_copy, read_volume
 
 PREFIX = "pumphouse-"
@@ -44,7 +49,9 @@ def bulk(carrier: Carrier, volume: Row) -> int:
         return 0
     sent = 0
     for _ in range(carrier.migrate.rbd.rounds):
-        changed = _pass(carrier, volume, _ensure(carrier, volume))
+        twins = _ensure(carrier, volume)
+        changed = _pass(carrier, volume, twins).data_bytes
+        twins.keep_newest()
         sent += changed
         if changed <= carrier.migrate.rbd.remainder_mib << 20:
             break
@@ -61,16 +68,16 @@ def finish(carrier: Carrier, volume: Row) -> Moved:
     found = find_copy(carrier.target, volume["id"])
     if found and not _is_unfinished(found, volume):
         return Moved(found["id"])
-    copy = _ensure(carrier, volume)
-    sent = _pass(carrier, volume, copy)
-    here = carrier.source_rbd.info(_source_image(carrier, volume)) or {}
-    there = carrier.target_rbd.info(_target_image(carrier, copy)) or {}
-    if here.get("size") != there.get("size"):
-        differing = [f"size: {here.get('size')} bytes != {there.get('size')} bytes"]
-        raise Unverified("volumes", _label(volume), copy["id"], differing)
-    _remove_snapshots(carrier, volume, copy)
-    complete(carrier.target, copy, volume)
-    return Moved(copy["id"], f"rbd:{here.get('size')}", sent)
+    twins = _ensure(carrier, volume)
+    sent = _pass(carrier, volume, twins)
+    twins.forget_at_target()
+    complete(carrier.target, twins.copy, volume)
+    return Moved(twins.copy["id"], f"rbd:{sent.size}", sent.data_bytes)
+
+
+def tidy(carrier: Carrier, volume: Row) -> None:
+    """Remove our snapshots of a volume that arrived; its server is up already."""
+    _remove_snapshots(carrier, volume, find_copy(carrier.target, volume["id"]))
 
 
 def discard(carrier: Carrier, volume: Row) -> None:
@@ -100,58 +107,112 @@ def _target_image(carrier: Carrier, copy: Row) -> Image:
     return Image(pool, image_name(copy))
 
 
-def _ensure(carrier: Carrier, volume: Row) -> Row:
-    """Return the target's volume, made empty by Cinder where there is none that can be used."""
+@dataclass
+class Twins:
+    """
+    The image of a volume and that of its copy, with our snapshots of each, oldest first.
+
+    Listed once: each command of Ceph takes a share of a second, and the server is down.
+    """
+
+    source: Rbd
+    target: Rbd
+    image: Image
+    twin: Image
+    copy: Row
+    here: list[str]
+    there: list[str]
+
+    @property
+    def since(self) -> str | None:
+        """The newest snapshot that both have."""
+        shared = [name for name in self.here if name in self.there]
+        return shared[-1] if shared else None
+
+    @property
+    def next(self) -> str:
+        """The name of the next snapshot."""
+        numbers = [int(name.removeprefix(PREFIX)) for name in self.here + self.there]
+        return f"{PREFIX}{1 + max(numbers, default=0)}"
+
+    def keep_newest(self) -> None:
+        """Remove all of our snapshots but the newest, at both ends."""
+        for rbd, image, names in (
+            (self.source, self.image, self.here),
+            (self.target, self.twin, self.there),
+        ):
+            for name in names[:-1]:
+                rbd.change("snap", "rm", image.at(name))
+            del names[:-1]
+
+    def forget_at_target(self) -> None:
+        """Remove all of our snapshots of the copy: Cinder could not delete it with them."""
+        while self.there:
+            self.target.change("snap", "rm", self.twin.at(self.there[0]))
+            del self.there[0]
+
+
+def _twins(carrier: Carrier, volume: Row, copy: Row) -> Twins:
+    source, target = carrier.source_rbd, carrier.target_rbd
+    image, twin = _source_image(carrier, volume), _target_image(carrier, copy)
+    with ThreadPoolExecutor(2) as pool:
+        here, there = pool.map(
+            lambda end: _ours(end[0].snapshots(end[1])), [(source, image), (target, twin)]
+        )
+    return Twins(source, target, image, twin, copy, here, there)
+
+
+def _ensure(carrier: Carrier, volume: Row) -> Twins:
+    """Return the images, the target's made empty by Cinder where there is none to be used."""
     found = find_copy(carrier.target, volume["id"])
-    if found and (found["status"] != "available" or _is_soiled(carrier, volume, found)):
+    if found and found["status"] == "available":
+        twins = _twins(carrier, volume, found)
+        if twins.since or not carrier.target_rbd.call("diff", twins.twin.spec).strip():
+            return twins
+        # It holds a part of a first pass, which the next would not clean.
+    if found:
         _remove_snapshots(carrier, volume, found)
         delete_volume(carrier.target, found["id"], carrier.timeout_s)
-        found = None
-    if found:
-        return found
-    return make_empty(carrier, volume, Mover.RBD)
-
-
-def _is_soiled(carrier: Carrier, volume: Row, copy: Row) -> bool:
-    """Tell whether a copy holds a part of a first pass, which the next would not clean."""
-    common = _common(carrier, volume, copy)
-    return common is None and bool(
-        carrier.target_rbd.call("diff", _target_image(carrier, copy).spec).strip()
-    )
-
-
-def _common(carrier: Carrier, volume: Row, copy: Row) -> str | None:
-    """Return the newest of our snapshots that both images have."""
-    here = _ours(carrier.source_rbd.snapshots(_source_image(carrier, volume)))
-    there = _ours(carrier.target_rbd.snapshots(_target_image(carrier, copy)))
-    shared = [name for name in here if name in there]
-    return shared[-1] if shared else None
+    return _twins(carrier, volume, make_empty(carrier, volume, Mover.RBD))
 
 
 def _ours(names: list[str]) -> list[str]:
     return [name for name in names if name.startswith(PREFIX)]
 
 
-def _pass(carrier: Carrier, volume: Row, copy: Row) -> int:
-    """Send what changed since the last common snapshot, compare, and keep only the new one."""
-    source, target = carrier.source_rbd, carrier.target_rbd
-    image, twin = _source_image(carrier, volume), _target_image(carrier, copy)
-    since = _common(carrier, volume, copy)
-    names = _ours(source.snapshots(image) + target.snapshots(twin))
-    number = 1 + max((int(name.removeprefix(PREFIX)) for name in names), default=0)
-    snapshot = f"{PREFIX}{number}"
-    source.change("snap", "create", image.spec + "@" + snapshot)
-    sent = send(source, target, image, twin, snapshot, since, carrier.progress, carrier.stop)
+def _pass(carrier: Carrier, volume: Row, twins: Twins) -> DiffDigest:
+    """Send what changed since the newest common snapshot, and compare it with what arrived."""
+    since, snapshot = twins.since, twins.next
+    twins.source.change("snap", "create", twins.image.at(snapshot))
+    twins.here.append(snapshot)
+    sent = send(
+        twins.source,
+        twins.target,
+        twins.image,
+        twins.twin,
+        snapshot,
+        since,
+        carrier.progress,
+        carrier.stop,
+    )
+    twins.there.append(snapshot)
+    if differing := _differing(carrier, twins, snapshot, since, sent):
+        raise Unverified("volumes", _label(volume), twins.copy["id"], differing)
+    return sent
+
+
+def _differing(
+    carrier: Carrier, twins: Twins, snapshot: str, since: str | None, sent: DiffDigest
+) -> list[str]:
+    """Return how the copy's snapshot differs from what was sent: by its bytes, or its size."""
     if carrier.migrate.rbd.verify == "checksum":
-        arrived = read_back(target, twin, snapshot, since, carrier.stop)
+        arrived = read_back(twins.target, twins.twin, snapshot, since, carrier.stop)
+        size = arrived.size
         if arrived.hexdigest() != sent.hexdigest():
-            differing = [f"what was sent and what was read back of {twin.at(snapshot)} differ"]
-            raise Unverified("volumes", _label(volume), copy["id"], differing)
-    for rbd, each in ((source, image), (target, twin)):
-        for name in _ours(rbd.snapshots(each)):
-            if name != snapshot:
-                rbd.change("snap", "rm", each.at(name))
-    return sent.data_bytes
+            return [f"what was sent and what was read back of {twins.twin.at(snapshot)} differ"]
+    else:
+        size = (twins.target.info(twins.twin) or {}).get("size")
+    return [] if size == sent.size else [f"size: {sent.size} bytes != {size} bytes"]
 
 
 def _remove_snapshots(carrier: Carrier, volume: Row, copy: Row | None) -> None:

@@ -45,11 +45,18 @@ def move_detached(carrier: Carrier, volume: Row, project_id: str, mover: Mover) 
     try:
         sent = before(carrier, volume, mover)
         moved = move(carrier, volume, project_id, mover)
+        tidy(carrier, volume, mover)
     except Exception:
         if mover in ON_CEPH:
             discard(carrier, volume, mover)
         raise
     return Moved(moved.target_id, moved.checksum, moved.bytes + sent)
+
+
+def tidy(carrier: Carrier, volume: Row, mover: Mover) -> None:
+    """Remove what was only needed on the way of a volume that arrived."""
+    if mover is Mover.RBD:
+        rbd_copies.tidy(carrier, volume)
 
 
 def discard(carrier: Carrier, volume: Row, mover: Mover) -> None:
