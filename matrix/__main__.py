@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -12,10 +13,13 @@ from rich.table import Table
 
 from matrix import hosts, servers
 from matrix.cells import Cell
+from pumphouse.models import Mover
 
 RESULT = Path("build/matrix.json")
 OPERATIONS: dict[str, Callable[[int], Iterator[Cell]]] = {
     "server": servers.cells,
+    "manage": partial(servers.cells, mover=Mover.MANAGE),
+    "rbd": partial(servers.cells, mover=Mover.RBD),
     "hosts": hosts.cells,
 }
 

@@ -2,13 +2,19 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 import requests
+
+from pumphouse.errors import CephFailed
+from pumphouse.tasks import rbd_copies
+from pumphouse.tasks.rbd import Rbd
 
 LOGINS = ("/auth/tokens", "/ec2tokens")
 
@@ -26,35 +32,81 @@ class Fault(StrEnum):
     KILLED = "killed"
 
 
+@dataclass
+class Effects:
+    """Notes every effect and lets *fault* happen at the *at*-th, from 1."""
+
+    at: int
+    fault: Fault
+    seen: list[str] = field(default_factory=list)
+
+    def happen(
+        self, name: str, act: Callable[[], Any], refused: Callable[[], Any], lost: Exception
+    ) -> Any:
+        """Return what *act* does; at the chosen effect what *refused* does, or raise *lost*."""
+        self.seen.append(name)
+        if len(self.seen) != self.at:
+            return act()
+        if self.fault is Fault.REFUSED:
+            return refused()
+        act()
+        if self.fault is Fault.KILLED:
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise lost
+
+
 @contextmanager
 def effects(at: int = 0, fault: Fault = Fault.REFUSED) -> Iterator[list[str]]:
     """
     Note every effect of this process within; let *fault* happen at the *at*-th, from 1.
 
-    The fault happens once: what is repeated after it goes through.
+    Effects are requests that change something, and commands that change a pool of Ceph. The
+    fault happens once: what is repeated after it goes through.
     """
-    seen: list[str] = []
+    found = Effects(at, fault)
     send = requests.adapters.HTTPAdapter.send
 
     def noted(adapter: Any, request: Any, **options: Any) -> requests.Response:
         path = urlsplit(request.url).path
         if request.method in ("GET", "HEAD") or path.endswith(LOGINS):
             return send(adapter, request, **options)
-        seen.append(f"{request.method} {_short(path)}")
-        if len(seen) != at:
-            return send(adapter, request, **options)
-        if fault is Fault.REFUSED:
-            return _refusal(request)
-        send(adapter, request, **options)
-        if fault is Fault.KILLED:
-            os.kill(os.getpid(), signal.SIGKILL)
-        raise requests.exceptions.ConnectionError("The answer was lost on purpose.")
+        answer: requests.Response = found.happen(
+            f"{request.method} {_short(path)}",
+            lambda: send(adapter, request, **options),
+            lambda: _refusal(request),
+            requests.exceptions.ConnectionError("The answer was lost on purpose."),
+        )
+        return answer
 
-    requests.adapters.HTTPAdapter.send = noted  # type: ignore[method-assign]
-    try:
-        yield seen
-    finally:
-        requests.adapters.HTTPAdapter.send = send  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(requests.adapters.HTTPAdapter, "send", noted)
+        _note_ceph(found, patch)
+        yield found.seen
+
+
+def _note_ceph(found: Effects, patch: pytest.MonkeyPatch) -> None:
+    """Let commands that change a pool be effects too."""
+    change, send = Rbd.change, rbd_copies.send
+
+    def changed(rbd: Rbd, *words: str, **options: Any) -> Any:
+        failed = CephFailed(rbd.role, words[0], "it failed on purpose")
+        name = f"rbd {' '.join(word for word in words if '/' not in word)}"
+        return found.happen(
+            name, lambda: change(rbd, *words, **options), lambda: _raise(failed), failed
+        )
+
+    def sent(*given: Any, **options: Any) -> Any:
+        failed = CephFailed("target", "import-diff", "it failed on purpose")
+        return found.happen(
+            "rbd import-diff", lambda: send(*given, **options), lambda: _raise(failed), failed
+        )
+
+    patch.setattr(Rbd, "change", changed)
+    patch.setattr(rbd_copies, "send", sent)
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def _refusal(request: Any) -> requests.Response:

@@ -1,6 +1,8 @@
 """
 The cut-over of one server in the lab, with a fault at each of its effects.
 
+Its volume is copied by an image, or goes by a mover of volumes in Ceph.
+
 After a failure the source server runs as before. After a kill the next run carries on. In
 both cases the next run ends with one verified copy; and when that is taken back, both clouds
 hold what they held before, to the last port.
@@ -15,20 +17,27 @@ from typing import Any
 
 from openstack.connection import Connection
 
+from lab.ceph import backends
+from lab.ceph.layout import Ceph
 from lab.connections import connect
+from lab.layout import VOLUME_TYPE
 from lab.settings import load_lab
 from matrix.cells import Cell
 from matrix.faults import Fault, effects
+from matrix.pools import Pool
 from matrix.processes import apart
 from pumphouse.comparison import MIGRATED_TO
-from pumphouse.models import SOURCE_ID
+from pumphouse.models import ON_CEPH, SOURCE_ID, Mover
 from pumphouse.steps import NAMES
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.rollback import undo
+from tests import pools
 from tests.lab_tenants import create_tenant, leaks, remove_named, resources
 from tests.migrations import Prepared, prepare, site
 
 OPERATION = "cut over a server"
+TYPES = {Mover.IMAGE: VOLUME_TYPE, Mover.MANAGE: backends.SHARED, Mover.RBD: backends.OWN}
+"""By mover: the volume type of the lab whose volumes it takes."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +49,16 @@ class Bench:
     target: Connection
     before: dict[str, Any]
     label: str
+    pool: Pool | None
 
     def held(self) -> dict[str, Any]:
         """Return what both clouds hold now."""
         return {"source": resources(self.source), "target": resources(self.target)}
 
 
-def cells(every: int = 1, label: str = "matrix") -> Iterator[Cell]:
-    """Yield the cells of every *every*-th effect, for each fault."""
-    with tempfile.TemporaryDirectory() as folder, _bench(Path(folder), label) as bench:
+def cells(every: int = 1, label: str = "matrix", mover: Mover = Mover.IMAGE) -> Iterator[Cell]:
+    """Yield the cells of every *every*-th effect, for each fault; *mover* is of its volume."""
+    with tempfile.TemporaryDirectory() as folder, _bench(Path(folder), label, mover) as bench:
         how, found = apart(lambda: _run(bench, 0, Fault.REFUSED))
         assert how == "done", found
         _back(bench)
@@ -60,7 +70,7 @@ def cells(every: int = 1, label: str = "matrix") -> Iterator[Cell]:
 
 
 @contextmanager
-def _bench(folder: Path, label: str) -> Iterator[Bench]:
+def _bench(folder: Path, label: str, mover: Mover) -> Iterator[Bench]:
     lab = load_lab()
     source, target = connect(lab.cloud("source")), connect(lab.cloud("target"))
     # A matrix that was killed left what it made.
@@ -70,14 +80,19 @@ def _bench(folder: Path, label: str) -> Iterator[Bench]:
         tenant = create_tenant(lab.cloud("source"), source, label)
         image, flavor = tenant.create_image(), tenant.create_flavor()
         server = tenant.create_server(image, flavor, tenant.create_network())
-        volume = tenant.create_volume()
+        volume = tenant.create_volume(volume_type=TYPES[mover])
         tenant.connection.compute.create_volume_attachment(server, volume_id=volume.id)
         tenant.connection.block_storage.wait_for_status(volume, "in-use", wait=120)
-        pair = site(lab.clouds_file, folder, ("source", "target"))
+        ceph = Ceph(lab) if mover in ON_CEPH else None
+        options = {"migrate": pools.options(ceph)} if ceph else {}
+        pair = site(lab.clouds_file, folder, ("source", "target"), **options)
+        pool = Pool.of(ceph, source.block_storage.get_volume(volume.id)) if ceph else None
         with ExitStack() as stack:
-            ready = prepare(stack, pair, folder, server.id)
+            disk = Mover.IMAGE if mover is Mover.IMAGE else Mover.REBUILD
+            ready = prepare(stack, pair, folder, server.id, disk)
+            assert set(ready.item.movers.values()) == {mover}
             before = {"source": resources(source), "target": resources(target)}
-            yield Bench(ready, source, target, before, label)
+            yield Bench(ready, source, target, before, label, pool)
     finally:
         remove_named(target, label)
         remove_named(source, label)
@@ -100,18 +115,23 @@ def _cell(bench: Bench, number: int, name: str, fault: Fault) -> Cell:
     problems = [] if how == _expected(fault, how) else [f"it ended {how}"]
     if how == "failed":
         problems += _not_as_before(bench, str(words))
+        problems += bench.pool.not_home(bench.target) if bench.pool else []
     again, words = apart(lambda: _run(bench, 0, fault)) if how != "done" else ("done", None)
     if again != "done":
         problems.append(f"the next run {again}: {words}")
     problems += _not_arrived(bench)
+    problems += bench.pool.not_arrived(bench.target) if bench.pool else []
     _back(bench)
+    problems += bench.pool.not_home(bench.target) if bench.pool else []
     held = bench.held()
     for cloud, before in bench.before.items():
         problems += [
             f"left at the {cloud}: {one}" for one in leaks(before, held[cloud], bench.label)
         ]
     ended = {"failed": "undone, then moved", "killed": "carried on", "done": "healed"}[how]
-    return Cell(OPERATION, f"{number} {name}", fault, "; ".join(problems) or ended, not problems)
+    movers = {m.value for m in bench.ready.item.movers.values()} if bench.pool else set()
+    operation = " by ".join([OPERATION, *movers])
+    return Cell(operation, f"{number} {name}", fault, "; ".join(problems) or ended, not problems)
 
 
 def _expected(fault: Fault, how: str) -> str:
