@@ -22,13 +22,15 @@ def take_back(run: str, site: str = "default") -> list[str]:
     """
     Undo the cut-overs that a dead run left half-way: their servers run at the source again.
 
+    Of servers that belong together, and of which one had arrived, all arrive.
+
     Args:
         run: Id of the flow run that is dead.
 
         site: Name of the saved Pumphouse Site block.
 
     Returns:
-        The names of the servers.
+        The servers and what became of each, as sentences.
 
     Raises:
         TakeBackIncomplete: Not everything could be undone.
@@ -47,15 +49,16 @@ def take_back(run: str, site: str = "default") -> list[str]:
         (item, take_back_server.submit(pair, item, intended.ids, checks.get(item.source_id, ())))
         for item in items
     ]
-    problems = []
+    problems, done = [], []
     for item, future in began:
         try:
-            get_run_logger().warning("%s: %s", item.label, future.result())
+            done.append(f"{item.label}: {future.result()}")
+            get_run_logger().warning(done[-1])
         except PumphouseError as error:
             problems.append(str(error))
     if problems:
         raise TakeBackIncomplete(run, problems)
-    return [item.label for item in items]
+    return done
 
 
 def take_back_the_rest(flow: Any, flow_run: Any, state: Any) -> None:
@@ -67,9 +70,9 @@ def take_back_the_rest(flow: Any, flow_run: Any, state: Any) -> None:
     logger = flow_run_logger(flow_run, flow)
     site = flow_run.parameters.get("site", "default")
     try:
-        servers = take_back(run=str(flow_run.id), site=site)
+        done = take_back(run=str(flow_run.id), site=site)
     except Exception as error:  # noqa: BLE001 - a hook has nobody to raise to
         logger.error("What it left half-way is not taken back: %s", error)
         return
-    for label in servers:
-        logger.warning("%s was half-way; it is at the source again, as before.", label)
+    for sentence in done:
+        logger.warning("It was half-way. %s", sentence)

@@ -1,5 +1,5 @@
 """
-Who cuts a server over: a note in the journal, so that two runs never move one server.
+Who moves a server there or back: a note in the journal, so that two runs never do at once.
 
 Nova has no lock for this, and its metadata no compare-and-swap: the journal is read once more
 right before it is written, which leaves milliseconds in which two runs could both begin.
@@ -22,11 +22,8 @@ from pumphouse.tasks.crossing import SINCE
 CLOCK_S = 2
 """How far two readings of when a process began may be apart."""
 
-CLOCK_S = 2
-"""How far two readings of when a process began may be apart."""
-
 RUN = "pumphouse:run"
-"""Metadata key of a source server that is being cut over: the run and its process."""
+"""Metadata key of a source server that is cut over or returned: the run and its process."""
 
 
 def own() -> str:

@@ -23,6 +23,9 @@ FLOATING = "pumphouse:fip:"
 PORT = "pumphouse:port:"
 AILING = "pumphouse:ailing:"
 MIGRATED = "migrated"
+GROUP = "pumphouse:together"
+"""Metadata key of a server that is cut over together with others: the same for all of them."""
+
 SINCE = "cutting over since "
 
 Log = Callable[[str], None]
@@ -49,6 +52,8 @@ class Crossing:
         journal: What the source server's metadata say of how it was.
 
         is_ours: Whether this run noted itself on the source server.
+
+        group: What the servers that are cut over together with it have in common; empty alone.
     """
 
     source: Api
@@ -66,6 +71,7 @@ class Crossing:
     after_step: Log = lambda name: None
     checks: tuple[Check, ...] = ()
     moves_unhealthy: bool = False
+    group: str = ""
 
     live: servers.Server = field(default_factory=dict)
     owner: Api | None = None
@@ -88,6 +94,11 @@ class Crossing:
     def row(self) -> Row:
         """The source's row."""
         return self.item.row
+
+    @property
+    def grouped(self) -> dict[str, str]:
+        """What its journal says of its group."""
+        return {GROUP: self.group} if self.group else {}
 
     @property
     def id(self) -> str:

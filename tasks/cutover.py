@@ -28,9 +28,17 @@ from pumphouse.steps import STEPS
 from pumphouse.tables import Row
 from pumphouse.tasks import claims, health, images, ports, servers, volume_movers
 from pumphouse.tasks.booting import boot, let_go
-from pumphouse.tasks.crossing import AILING, FLOATING, LOCKED, MIGRATED, PORT, SINCE, Crossing
+from pumphouse.tasks.crossing import (
+    AILING,
+    FLOATING,
+    LOCKED,
+    MIGRATED,
+    PORT,
+    SINCE,
+    Crossing,
+)
 from pumphouse.tasks.crossing_disks import copy_ahead, copy_disks, delete_copies, delete_copy
-from pumphouse.tasks.rollback import NOT_ALL, said, undo
+from pumphouse.tasks.rollback import said, undo
 from pumphouse.tasks.verification import verify
 
 
@@ -80,7 +88,7 @@ class CutOver(Crossing):
         """Look and sign in before anything is touched: what fails here costs no downtime."""
         try:
             self.live = servers.read_server(self.source, self.id)
-            self._require_unclaimed(self.live)
+            self.require_unclaimed(self.live)
             if WAS in (self.live.get("metadata") or {}):
                 # A killed run may have asked for something that Nova is still at.
                 timeout_s = self.timeouts.server_stop_s
@@ -147,31 +155,15 @@ class CutOver(Crossing):
                 return str(flavor["id"])
         raise WaitFailed(f"flavor {name} at the target", "There is none of that name.")
 
-    def _require_unclaimed(self, live: servers.Server) -> None:
+    def require_unclaimed(self, live: servers.Server) -> None:
+        """Raise `ServerClaimed` if another run is at the server."""
         if who := claims.rival((live.get("metadata") or {}).get(claims.RUN, "")):
             raise ServerClaimed(self.item.label, who)
 
-    def take_back(self) -> str:
-        """
-        Undo what a killed run left half-way; return what became of it, as sentences.
-
-        Raises:
-            ServerClaimed: Another run is at it.
-            CutOverFailed: Not everything could be undone.
-        """
-        self.live = servers.settle(self.source, self.id, self.timeouts.server_stop_s)
-        self._require_unclaimed(self.live)
-        self._claim()
-        state = undo(self, "check")
-        if state.startswith(NOT_ALL):
-            reason = "The run that moved it was killed."
-            raise CutOverFailed(self.item.label, "check", reason, state)
-        return state
-
-    def _claim(self) -> None:
+    def claim(self) -> None:
         """Take over the journal of a run that is dead."""
         metadata = self.live.get("metadata") or {}
-        claim = {claims.RUN: claims.own()}
+        claim = {claims.RUN: claims.own()} | self.grouped
         servers.write_metadata(self.source, self.id, claim)
         self.is_ours = True
         self.journal = {k: v for k, v in metadata.items() if k.startswith(OWN)} | claim
@@ -182,7 +174,7 @@ class CutOver(Crossing):
         """Copy ahead, while the server runs; meanwhile it is ours too."""
         if self.is_resumed or self.copy or not self.on_ceph:
             return
-        self._require_unclaimed(servers.read_server(self.source, self.id))
+        self.require_unclaimed(servers.read_server(self.source, self.id))
         servers.write_metadata(self.source, self.id, {claims.RUN: claims.own()})
         self.is_ours = True
         copy_ahead(self)
@@ -193,19 +185,20 @@ class CutOver(Crossing):
     def do_remember(self) -> None:
         """Write the journal, or read the one that an interrupted run left."""
         if self.is_resumed:
-            self._claim()
+            self.claim()
             self.log("An interrupted cut-over is carried on.")
             return
         latest = servers.read_server(self.source, self.id)
         if WAS in (latest.get("metadata") or {}):
             self.is_ours = False
-            self._require_unclaimed(latest)
+            self.require_unclaimed(latest)
             raise ServerClaimed(self.item.label, "A run that has just ended left it half-way.")
         self.journal = {
             WAS: self.live["status"],
             claims.RUN: claims.own(),
             LOCKED: "yes" if self.live.get("locked") else "no",
             STATE: f"{SINCE}{int(time.time())}",
+            **self.grouped,
             **{f"{AILING}{name}": "yes" for name in self.ailing},
         }
         for port in self.every_port():

@@ -10,7 +10,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from pumphouse.blocks.site import Site
-from pumphouse.checks import MOVER_KEY, WAS, migrated
+from pumphouse.checks import MOVER_KEY, RETURNING, WAS, migrated
 from pumphouse.errors import PumphouseError, RequestFailed, Unverified
 from pumphouse.finalization import Removal
 from pumphouse.ledger import Entry, Status
@@ -97,6 +97,7 @@ def _require_unchanged(carrier: Carrier, removal: Removal) -> None:
         raise
     copy_id = migrated(live) or ""
     problems = [] if live["status"] == "SHUTOFF" else [f"the source is {live['status']}"]
+    problems += ["it is on its way back to the source"] * (RETURNING in live["metadata"])
     try:
         copy = servers.read_server(target, copy_id) if copy_id else {}
     except RequestFailed as failed:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
 from pumphouse.errors import LeftTogether
 
@@ -25,6 +26,8 @@ class Meeting:
         self._barrier = threading.Barrier(size)
         self._lock = threading.Lock()
         self._first = ""
+        self.id = uuid4().hex
+        """Its members have it in their journals: who is taken back finds the others by it."""
 
     def meet(self, member: str, step: str) -> None:
         """

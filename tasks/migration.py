@@ -33,6 +33,7 @@ from pumphouse.tasks.moving import Clock, Work
 from pumphouse.tasks.owners import owner, sweep
 from pumphouse.tasks.passwords import Delivery, copy_hashes
 from pumphouse.tasks.progress import Progress
+from pumphouse.tasks.taking_back import take_back
 from pumphouse.tasks.volume_movers import move_detached
 
 EFFECTS: dict[str, Effect] = {
@@ -169,7 +170,7 @@ def half_way(pair: Site, run: str) -> list[str]:
 @task(task_run_name="take back {item.name}", cache_policy=NO_CACHE)
 def take_back_server(pair: Site, item: Item, ids: Ids, checks: tuple[Check, ...]) -> str:
     """
-    Undo the cut-over that a dead run left half-way; return what became of it.
+    Undo the cut-over that a dead run left half-way, or end it where its group has arrived.
 
     Raises:
         ServerClaimed: Another run is at it.
@@ -187,7 +188,7 @@ def take_back_server(pair: Site, item: Item, ids: Ids, checks: tuple[Check, ...]
             log=get_run_logger().info,
             checks=checks,
         )
-        return crossing.take_back()
+        return take_back(crossing)
 
 
 @task(task_run_name="cut over {item.name}", cache_policy=NO_CACHE)
@@ -230,6 +231,7 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
             after_step=lambda name: group.meet(item.label, name) if group else None,
             checks=work.checks.get(item.source_id, ()),
             moves_unhealthy=work.moves_unhealthy,
+            group=group.id if group else "",
         )
         try:
             arrived = cutover.run()

@@ -3,22 +3,29 @@ Return a migrated server to the source: the steps of `pumphouse.steps.RETURN`, w
 
 What the cut-over wrote into the source server's metadata says how it was. Until its health
 checks have passed everything is taken back when something fails, and the copy runs on as before;
-afterwards the return only goes forward. A run that was killed is carried on by the next one.
+afterwards the return only goes forward. A run that was killed is carried on by the next one; one
+that lives keeps the server to itself.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pumphouse.checks import RETURNED, RETURNING, WAS
+from pumphouse.checks import RETURNED, RETURNING, STATE, WAS
 from pumphouse.comparison import MIGRATED_TO
-from pumphouse.errors import Interrupted, PumphouseError, RequestFailed, ReturnFailed
+from pumphouse.errors import (
+    Interrupted,
+    PumphouseError,
+    RequestFailed,
+    ReturnFailed,
+    ServerClaimed,
+)
 from pumphouse.fingerprints import OWN
 from pumphouse.health import summary
 from pumphouse.steps import COMMITTED, RETURN
-from pumphouse.tasks import health, ports, servers
+from pumphouse.tasks import claims, health, ports, servers
 from pumphouse.tasks.api import Api
-from pumphouse.tasks.crossing import AILING, LOCKED, Crossing
+from pumphouse.tasks.crossing import AILING, LOCKED, SINCE, Crossing
 from pumphouse.tasks.crossing_disks import delete_copies
 from pumphouse.tasks.managed import bring_home, bring_there
 from pumphouse.tasks.rollback import said
@@ -69,12 +76,19 @@ class Return(Crossing):
             timeout_s = self.timeouts.server_stop_s
             self.live = servers.settle(self.source, self.id, timeout_s, self.stop)
             metadata = self.live.get("metadata") or {}
+            self._require_unclaimed(metadata)
             self.journal = {k: v for k, v in metadata.items() if k.startswith(OWN)}
             self.is_resumed = RETURNING in self.journal
             self.copy = self._find_copy()
         except PumphouseError as error:
             state = "Nothing was touched; the copy is as it was."
             raise ReturnFailed(self.item.label, "prepare", str(error), state) from error
+
+    def _require_unclaimed(self, metadata: Mapping[str, str]) -> None:
+        """Whose cut-over has arrived is done with it, even if that run still moves others."""
+        is_over = not metadata.get(STATE, "").startswith(SINCE) and RETURNING not in metadata
+        if not is_over and (who := claims.rival(metadata.get(claims.RUN, ""))):
+            raise ServerClaimed(self.item.label, who)
 
     def _find_copy(self) -> servers.Server | None:
         known = self.journal.get(MIGRATED_TO)
@@ -91,14 +105,21 @@ class Return(Crossing):
     # ---- the steps, in their order
 
     def do_note(self) -> None:
-        """Write how the copy is, unless an interrupted run did."""
+        """Write who returns it, and how the copy is unless an interrupted run did."""
+        latest = servers.read_server(self.source, self.id).get("metadata") or {}
+        self._require_unclaimed(latest)
         if self.is_resumed:
             self.log("A return that was cut short is carried on.")
-            return
-        words = [self.copy["status"] if self.copy else GONE]
-        words += ["locked"] if self.copy and self.copy.get("locked") else []
-        self.journal[RETURNING] = " ".join(words)
-        servers.write_metadata(self.source, self.id, {RETURNING: self.journal[RETURNING]})
+        elif RETURNING in latest:
+            raise ServerClaimed(self.item.label, "A run that has just ended left it half-way.")
+        else:
+            words = [self.copy["status"] if self.copy else GONE]
+            words += ["locked"] if self.copy and self.copy.get("locked") else []
+            self.journal[RETURNING] = " ".join(words)
+        self.journal[claims.RUN] = claims.own()
+        self.is_ours = True
+        note = {key: self.journal[key] for key in (RETURNING, claims.RUN)}
+        servers.write_metadata(self.source, self.id, note)
 
     def do_hold(self) -> None:
         """Lock the copy: its tenant must not start it any more."""
@@ -168,10 +189,11 @@ class Return(Crossing):
             servers.write_metadata(self.target, self.copy["id"], {RETURNED: when})
 
     def do_forget(self) -> None:
-        """Remove the journal; what a next run goes by, last."""
+        """Remove the journal; whose it is and what a next run goes by, last."""
         servers.write_metadata(self.source, self.id, {RETURNING: BACK})
-        keys = [key for key in self.journal if key != RETURNING]
-        servers.remove_metadata(self.source, self.id, [*keys, RETURNING])
+        last = (claims.RUN, RETURNING)
+        keys = [key for key in self.journal if key not in last]
+        servers.remove_metadata(self.source, self.id, [*keys, *last])
 
     # ---- the way back to the copy
 
@@ -179,6 +201,8 @@ class Return(Crossing):
         """Take back all steps up to *failed*; return what became of it, as sentences."""
         if failed in COMMITTED:
             return "It runs at the source. Run the same rollback again to finish."
+        if not self.is_ours:
+            return "Nothing was touched."
         self.stop = NEVER
         undo = self._undos()
         names = [step.name for step in RETURN]

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from random import choice
 from typing import Any
 
 from openstack.connection import Connection
 
 from lab.connections import connect
-from lab.layout import PASSWORD, VOLUME_TYPE, Cloud
+from lab.layout import EXTERNAL_NETWORK, PASSWORD, VOLUME_TYPE, Cloud
 from lab.purging import purge_project
 from lab.tenants.images import ensure_image
 
@@ -65,6 +67,33 @@ class Tenant:
             flavor_id=flavor.id, image_id=image.id, networks=[{"uuid": network.id}], **body
         )
         return self.connection.compute.wait_for_server(server, wait=WAIT_S)
+
+    def expose(self, server: Any, network: Any) -> Any:
+        """Give a server a router to the outside and a floating IP there; return that."""
+        admin = self.admin.network
+        outside = admin.find_network(EXTERNAL_NETWORK)
+        gateway = {"network_id": outside.id}
+        mine = {"project_id": self.project_id}
+        name = f"{self.name}-router"
+        router = admin.create_router(name=name, external_gateway_info=gateway, **mine)
+        (subnet,) = admin.subnets(network_id=network.id)
+        admin.add_interface_to_router(router, subnet_id=subnet.id)
+        (port,) = admin.ports(device_id=server.id)
+        address = spare_address(self.admin, outside)["ip_address"]
+        place = {"floating_network_id": outside.id, "floating_ip_address": address}
+        return admin.create_ip(port_id=port.id, **place, **mine)
+
+
+def spare_address(admin: Connection, outside: Any) -> dict[str, str]:
+    """Return a place on the external network that no pool gives to anybody else."""
+    (subnet,) = (s for s in admin.network.subnets(network_id=outside.id) if s.ip_version == 4)
+    hosts = list(ip_network(subnet.cidr).hosts())
+    ends = [ip_address(p[end]) for p in subnet.allocation_pools for end in ("start", "end")]
+    taken = {subnet.gateway_ip} | {
+        f["ip_address"] for p in admin.network.ports(network_id=outside.id) for f in p.fixed_ips
+    }
+    spare = [h for h in hosts if not min(ends) <= h <= max(ends) and str(h) not in taken]
+    return {"subnet_id": subnet.id, "ip_address": str(choice(spare or hosts[-50:]))}
 
 
 def create_tenant(cloud: Cloud, admin: Connection, name: str) -> Tenant:

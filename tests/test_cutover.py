@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from pumphouse.checks import WAS
+from pumphouse.checks import STATE, WAS
 from pumphouse.config import Timeouts
 from pumphouse.errors import CutOverFailed
 from pumphouse.health import Check, HealthCheck
@@ -14,7 +14,9 @@ from pumphouse.plan import Item
 from pumphouse.steps import NAMES
 from pumphouse.tasks import claims, health, rollback, servers
 from pumphouse.tasks.api import Api
+from pumphouse.tasks.crossing import GROUP
 from pumphouse.tasks.cutover import CutOver
+from pumphouse.tasks.taking_back import take_back
 
 ROW = {
     "user_id": "u",
@@ -227,10 +229,32 @@ def test_what_a_killed_run_left_is_taken_back(
     )
     monkeypatch.setattr(servers, "write_metadata", lambda api, id_, values: None)
 
-    said = cutover.take_back()
+    said = take_back(cutover)
 
     assert calls == [
         f"undo_{name}" for name in reversed(NAMES[:-1]) if name not in ("verify", "check")
     ]
     assert set(cutover.journal) == set(journal)
     assert "ACTIVE as before" in said
+
+
+@pytest.mark.parametrize(
+    ("state", "arrives"), [("migrated", True), ("cutting over since 1", False)]
+)
+def test_what_belongs_together_is_not_parted_by_a_killed_run(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch, state: str, arrives: bool
+) -> None:
+    """One is noted as moved only when all are verified: then the others are ended, not undone."""
+    calls = recorded(monkeypatch, {})
+    journal = {WAS: "ACTIVE", claims.RUN: "x h 1 1", GROUP: "g"}
+    every = [{"metadata": journal}, {"metadata": {GROUP: "g", STATE: state}},
+             {"metadata": {GROUP: "h", STATE: "migrated"}}, {"metadata": {}}]  # fmt: skip
+    monkeypatch.setattr(claims, "rival", lambda note: "")
+    monkeypatch.setattr(servers, "read_server", lambda api, id_: LIVE | {"metadata": journal})
+    monkeypatch.setattr(servers, "write_metadata", lambda api, id_, values: None)
+    monkeypatch.setattr(Nobody, "list", lambda *_, **options: every, raising=False)
+
+    take_back(cutover)
+
+    assert (calls == ["do_mark"]) is arrives
+    assert ("undo_stop" in calls) is not arrives

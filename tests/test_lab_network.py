@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from ipaddress import ip_address, ip_network
 from pathlib import Path
-from random import choice
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +20,7 @@ from pumphouse.selection import Selection, chosen
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import do_batch
 from pumphouse.tasks.migration import EFFECTS
-from tests.lab_tenants import Tenant
+from tests.lab_tenants import Tenant, spare_address
 from tests.migrations import ORDER, Writes, estates, prepare, site
 
 pytest_plugins = ["tests.lab"]
@@ -42,18 +40,6 @@ def made(cloud: Connection, path: str, key: str, **body: Any) -> Raw:
     assert answer.ok, answer.text
     found: Raw = answer.json()[key]
     return found
-
-
-def free(source: Connection, outside: Any) -> Raw:
-    """Return a place on the external network that no pool gives to anybody else."""
-    (subnet,) = (s for s in source.network.subnets(network_id=outside.id) if s.ip_version == 4)
-    hosts = list(ip_network(subnet.cidr).hosts())
-    ends = [ip_address(p[end]) for p in subnet.allocation_pools for end in ("start", "end")]
-    taken = {subnet.gateway_ip} | {
-        f["ip_address"] for p in source.network.ports(network_id=outside.id) for f in p.fixed_ips
-    }
-    spare = [h for h in hosts if not min(ends) <= h <= max(ends) and str(h) not in taken]
-    return {"subnet_id": subnet.id, "ip_address": str(choice(spare or hosts[-50:]))}
 
 
 @pytest.fixture(name="net")
@@ -99,7 +85,7 @@ def _net(make_tenant: Callable[[], Tenant], source: Connection) -> SimpleNamespa
     source.network.put(f"/trunks/{trunk['id']}/tags", json={"tags": ["trunk"]})
     router = made(source, "routers", "router", name=f"{tenant.name}-router",
                   external_gateway_info={"network_id": outside.id, "enable_snat": False,
-                                         "external_fixed_ips": [free(source, outside)],
+                                         "external_fixed_ips": [spare_address(source, outside)],
                                          "qos_policy_id": qos["id"]}, **mine)  # fmt: skip
     source.network.add_interface_to_router(router["id"], subnet_id=subnet["id"])
     port = made(source, "ports", "port", name="vip", network_id=network["id"],

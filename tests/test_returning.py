@@ -13,7 +13,7 @@ from pumphouse.models import SOURCE_ID, Action
 from pumphouse.plan import Item
 from pumphouse.returning import Verdict, What, verdict
 from pumphouse.steps import COMMITTED, RETURN
-from pumphouse.tasks import returning, servers
+from pumphouse.tasks import claims, returning, servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.returning import Return
 from tests.tenants import estate, source, target
@@ -144,6 +144,7 @@ def recorded(way: Return, monkeypatch: pytest.MonkeyPatch, broken: str = "") -> 
         monkeypatch.setattr(Return, f"do_{name}", note(name))
     undos = {name: note(f"undo {name}") for name in way._undos()}
     monkeypatch.setattr(Return, "_undos", lambda self: undos)
+    way.is_ours = True
     return calls
 
 
@@ -199,4 +200,54 @@ def test_the_journal_goes_last(way: Return, monkeypatch: pytest.MonkeyPatch) -> 
 
     way.do_forget()
 
-    assert done == [{RETURNING: returning.BACK}, [MIGRATED_TO, "pumphouse:was", RETURNING]]
+    keys = [MIGRATED_TO, "pumphouse:was", claims.RUN, RETURNING]
+    assert done == [{RETURNING: returning.BACK}, keys]
+
+
+def claimed(monkeypatch: pytest.MonkeyPatch, *seen: dict[str, str]) -> list[Any]:
+    """Let the source server show *seen*, one after another; return what is written to it."""
+    done: list[Any] = []
+    answers = [{"id": "v1", "status": "SHUTOFF", "metadata": metadata} for metadata in seen]
+    monkeypatch.setattr(servers, "settle", lambda *_: answers.pop(0))
+    monkeypatch.setattr(servers, "read_server", lambda *_: answers.pop(0))
+    monkeypatch.setattr(servers, "find_copy", lambda *_: None)
+    monkeypatch.setattr(claims, "rival", lambda note: "Run x moves it." if note else "")
+    monkeypatch.setattr(servers, "write_metadata", lambda api, id_, values: done.append(values))
+    monkeypatch.setattr(servers, "remove_metadata", lambda api, id_, keys: done.append(keys))
+    return done
+
+
+def test_a_server_that_another_run_returns_is_not_touched(
+    way: Return, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two rollbacks would start and stop it against one another."""
+    done = claimed(monkeypatch, {RETURNING: "ACTIVE", claims.RUN: "x h 1 1"})
+
+    with pytest.raises(ReturnFailed, match=r"Run x moves it\..*Nothing was touched"):
+        way.run()
+
+    assert done == []
+
+
+def test_one_that_another_run_took_in_between_stays_with_that(
+    way: Return, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked again right before the note is written; that run's note is not removed."""
+    taken = {RETURNING: "ACTIVE", claims.RUN: "x h 1 1"}
+    done = claimed(monkeypatch, {"pumphouse:state": "migrated"}, taken)
+
+    with pytest.raises(ReturnFailed, match=r"note: .*Run x moves it\..*Nothing was touched"):
+        way.run()
+
+    assert done == []
+
+
+def test_who_moved_it_there_may_live_on(way: Return, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration that still moves others is done with a server that has arrived."""
+    arrived = {"pumphouse:state": "migrated", claims.RUN: "x h 1 1"}
+    done = claimed(monkeypatch, arrived, arrived)
+    way.prepare()
+
+    way.do_note()
+
+    assert done == [{RETURNING: returning.GONE, claims.RUN: claims.own()}]

@@ -1,0 +1,43 @@
+"""What is done with a server that a killed run left half-way: undone, or ended with its group."""
+
+from pumphouse.checks import STATE
+from pumphouse.errors import CutOverFailed
+from pumphouse.tasks import servers
+from pumphouse.tasks.crossing import GROUP, MIGRATED
+from pumphouse.tasks.cutover import CutOver
+from pumphouse.tasks.rollback import NOT_ALL, undo
+
+
+def take_back(cutover: CutOver) -> str:
+    """
+    Undo what a killed run left half-way; return what became of it, as sentences.
+
+    Of a group that was verified as a whole, and of which one is noted as moved, all are.
+
+    Raises:
+        ServerClaimed: Another run is at it.
+        CutOverFailed: Not everything could be undone.
+    """
+    cutover.live = servers.settle(cutover.source, cutover.id, cutover.timeouts.server_stop_s)
+    cutover.require_unclaimed(cutover.live)
+    cutover.claim()
+    if _is_expected(cutover):
+        cutover.copy = servers.find_copy(cutover.target, cutover.row)
+        cutover.do_mark()
+        return "It was verified with its group, which has arrived; so has it."
+    state = undo(cutover, "check")
+    if state.startswith(NOT_ALL):
+        reason = "The run that moved it was killed."
+        raise CutOverFailed(cutover.item.label, "check", reason, state)
+    return state
+
+
+def _is_expected(cutover: CutOver) -> bool:
+    """Tell whether one of its group is noted as moved: then all of it were verified before."""
+    group = cutover.journal.get(GROUP)
+    if not group:
+        return False
+    params = {"all_tenants": 1}
+    every = cutover.source.list("compute", "/servers/detail", "servers", params=params)
+    found = [raw["metadata"] for raw in every]
+    return any(m.get(GROUP) == group and m.get(STATE) == MIGRATED for m in found)
