@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from pumphouse.blocks.site import Site
 from pumphouse.errors import ConfigError, Refused, RollbackIncomplete
 from pumphouse.estate import Estate
+from pumphouse.flows.take_back import take_back_the_rest
 from pumphouse.health import assigned
 from pumphouse.ledger import Entry, Status, entry, failures
 from pumphouse.plan import Item, Plan
@@ -41,7 +42,13 @@ class Rollback(BaseModel):
     seconds: float
 
 
-@flow(name="rollback", flow_run_name="roll back at {site}", task_runner=RUNNER)
+@flow(
+    name="rollback",
+    flow_run_name="roll back at {site}",
+    task_runner=RUNNER,
+    on_cancellation=[take_back_the_rest],
+    on_crashed=[take_back_the_rest],
+)
 def rollback(
     selection: list[str] = [],  # noqa: B006
     exclude: list[str] = [],  # noqa: B006

@@ -1,4 +1,4 @@
-"""Undo what a migration left half-way when it was killed."""
+"""Undo what a migration or a rollback left half-way when it was killed."""
 
 from typing import Any, cast
 
@@ -18,14 +18,17 @@ RUNNER: Any = ThreadPoolTaskRunner(max_workers=10)
 
 
 @flow(name="take-back", flow_run_name="take back what run {run} left", task_runner=RUNNER)
-def take_back(run: str, site: str = "default") -> list[str]:
+def take_back(run: str, delete_copy: bool = False, site: str = "default") -> list[str]:
     """
-    Undo the cut-overs that a dead run left half-way: their servers run at the source again.
+    Undo what a dead run left half-way: a server that it moved runs where it did before.
 
-    Of servers that belong together, and of which one had arrived, all arrive.
+    Of servers that belong together, and of which one had arrived, all arrive. A return that had
+    passed its checks is ended.
 
     Args:
         run: Id of the flow run that is dead.
+
+        delete_copy: Delete the copies of servers whose return is ended.
 
         site: Name of the saved Pumphouse Site block.
 
@@ -45,10 +48,11 @@ def take_back(run: str, site: str = "default") -> list[str]:
     intended = plans.make(pair, clouds, wanted, pair.migrate.mover)
     checks = assigned(pair.health_checks, clouds[0])
     items = [item for item in intended.of("servers") if item.source_id in servers]
-    began = [
-        (item, take_back_server.submit(pair, item, intended.ids, checks.get(item.source_id, ())))
-        for item in items
-    ]
+    began = []
+    for item in items:
+        wanted_checks = checks.get(item.source_id, ())
+        future = take_back_server.submit(pair, item, intended.ids, wanted_checks, delete_copy)
+        began.append((item, future))
     problems, done = [], []
     for item, future in began:
         try:
@@ -70,7 +74,8 @@ def take_back_the_rest(flow: Any, flow_run: Any, state: Any) -> None:
     logger = flow_run_logger(flow_run, flow)
     site = flow_run.parameters.get("site", "default")
     try:
-        done = take_back(run=str(flow_run.id), site=site)
+        deletes = bool(flow_run.parameters.get("delete_copy"))
+        done = take_back(run=str(flow_run.id), delete_copy=deletes, site=site)
     except Exception as error:  # noqa: BLE001 - a hook has nobody to raise to
         logger.error("What it left half-way is not taken back: %s", error)
         return

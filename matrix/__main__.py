@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from matrix import hosts, servers
+from matrix import finals, groups, hosts, rollbacks, servers
 from matrix.cells import Cell
 from pumphouse.models import Mover
 
@@ -20,6 +20,9 @@ OPERATIONS: dict[str, Callable[[int], Iterator[Cell]]] = {
     "server": servers.cells,
     "manage": partial(servers.cells, mover=Mover.MANAGE),
     "rbd": partial(servers.cells, mover=Mover.RBD),
+    "rollback": rollbacks.cells,
+    "finalize": finals.cells,
+    "together": groups.cells,
     "hosts": hosts.cells,
 }
 

@@ -1,5 +1,6 @@
 """One cell of the matrix."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -19,3 +20,10 @@ class Cell:
     fault: str
     outcome: str
     holds: bool
+
+
+def chosen(found: Sequence[str], every: int) -> Iterator[tuple[int, str]]:
+    """Yield every *every*-th of the effects that were found, with its number from 1."""
+    for number, name in enumerate(found, 1):
+        if (number - 1 - every // 2) % every == 0:
+            yield number, name

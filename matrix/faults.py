@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,16 +35,24 @@ class Fault(StrEnum):
 
 @dataclass
 class Effects:
-    """Notes every effect and lets *fault* happen at the *at*-th, from 1."""
+    """
+    Notes every effect and lets *fault* happen at the *at*-th, from 1.
+
+    Attributes:
+        threads: Whose effects count; None counts those of all.
+    """
 
     at: int
     fault: Fault
+    threads: set[int] | None = None
     seen: list[str] = field(default_factory=list)
 
     def happen(
         self, name: str, act: Callable[[], Any], refused: Callable[[], Any], lost: Exception
     ) -> Any:
         """Return what *act* does; at the chosen effect what *refused* does, or raise *lost*."""
+        if self.threads is not None and threading.get_ident() not in self.threads:
+            return act()
         self.seen.append(name)
         if len(self.seen) != self.at:
             return act()
@@ -56,14 +65,18 @@ class Effects:
 
 
 @contextmanager
-def effects(at: int = 0, fault: Fault = Fault.REFUSED) -> Iterator[list[str]]:
+def effects(
+    at: int = 0, fault: Fault = Fault.REFUSED, threads: set[int] | None = None
+) -> Iterator[list[str]]:
     """
     Note every effect of this process within; let *fault* happen at the *at*-th, from 1.
+
+    threads: Only these count, in which effects have an order; more may be added meanwhile.
 
     Effects are requests that change something, and commands that change a pool of Ceph. The
     fault happens once: what is repeated after it goes through.
     """
-    found = Effects(at, fault)
+    found = Effects(at, fault, threads)
     send = requests.adapters.HTTPAdapter.send
 
     def noted(adapter: Any, request: Any, **options: Any) -> requests.Response:

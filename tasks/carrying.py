@@ -13,7 +13,7 @@ from pumphouse.tables import Row
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.rbd import Rbd
 from pumphouse.tasks.streams import Progress
-from pumphouse.tasks.volumes import finish
+from pumphouse.tasks.volumes import finish, read_volume
 from pumphouse.tasks.waiting import NEVER
 
 
@@ -90,6 +90,17 @@ def note_mover(source: Api, volume: Row, mover: Mover) -> None:
         path = f"/volumes/{volume['id']}/metadata"
         body = {"metadata": {MOVER_KEY: mover.value}}
         source.call("POST", "block-storage", path, json=body, retry=True)
+
+
+def noted_mover(source: Api, volume_id: str) -> str:
+    """Return that note; empty when there is none, or no such volume any more."""
+    try:
+        metadata = read_volume(source, volume_id).get("metadata") or {}
+    except RequestFailed as failed:
+        if failed.status == 404:
+            return ""
+        raise
+    return str(metadata.get(MOVER_KEY, ""))
 
 
 def forget_mover(source: Api, volume_id: str) -> None:

@@ -16,7 +16,7 @@ from prefect import runtime
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 
-from pumphouse.checks import STATE, WAS
+from pumphouse.checks import RETURNING, STATE, WAS
 from pumphouse.tasks.crossing import SINCE
 
 CLOCK_S = 2
@@ -40,12 +40,11 @@ def run_id() -> str:
 
 
 def is_half_way(metadata: Mapping[str, str], run: str) -> bool:
-    """Return whether *run* was cutting over the server with this *metadata*, and has not ended."""
-    return (
-        WAS in metadata
-        and metadata.get(RUN, "").startswith(f"{run} ")
-        and metadata.get(STATE, "").startswith(SINCE)
-    )
+    """Return whether *run* was moving the server with this *metadata*, and has not ended."""
+    if not metadata.get(RUN, "").startswith(f"{run} "):
+        return False
+    is_cut_over = WAS in metadata and metadata.get(STATE, "").startswith(SINCE)
+    return is_cut_over or RETURNING in metadata
 
 
 def rival(note: str) -> str:

@@ -14,13 +14,14 @@ from pumphouse.checks import MOVER_KEY, RETURNING, WAS, migrated
 from pumphouse.errors import PumphouseError, RequestFailed, Unverified
 from pumphouse.finalization import Removal
 from pumphouse.ledger import Entry, Status
-from pumphouse.models import SOURCE_ID, Role
+from pumphouse.models import SOURCE_ID, Mover, Role
 from pumphouse.policies import UNMARKED
 from pumphouse.tasks import images, servers, volumes
 from pumphouse.tasks.api import Api
-from pumphouse.tasks.carrying import Carrier
+from pumphouse.tasks.carrying import Carrier, noted_mover
 from pumphouse.tasks.managed import is_taken, let_go, require_taken
 from pumphouse.tasks.moving import Work
+from pumphouse.tasks.rbd_copies import forget_source
 
 NETWORK_PATHS = {"ports": "ports", "floating_ips": "floatingips", "networks": "networks",
                  "security_groups": "security-groups", "routers": "routers", "trunks": "trunks",
@@ -68,9 +69,12 @@ def _one(work: Work, source: Api, target: Api, removal: Removal) -> Entry:
         carrier = Carrier(source, target, None, work.pair.migrate, work.pair.timeouts.volume_s)
         if removal.kind == "servers":
             _require_unchanged(carrier, removal)
-        if removal.kind == "volumes" and is_taken(source, removal.source_id):
+        mover = noted_mover(source, removal.source_id) if removal.kind == "volumes" else ""
+        if mover == Mover.MANAGE.value:
             let_go(carrier, removal.source_id)
         else:
+            if mover == Mover.RBD.value:
+                forget_source(carrier, removal.source_id)
             DELETE[removal.kind](work, source, removal)
     except PumphouseError as error:
         done = note(removal, Status.FAILED, str(error))

@@ -7,13 +7,12 @@ rename, and by one rename goes back. So it never has two owners, and whoever loo
 one of two names: docs/adr/0011-movers-on-ceph.md.
 """
 
-from pumphouse.checks import MOVER_KEY
-from pumphouse.errors import CephFailed, Conflict, RequestFailed, Unverified
+from pumphouse.errors import CephFailed, Conflict, Unverified
 from pumphouse.models import Mover
 from pumphouse.rbd_options import looked_up
 from pumphouse.tables import Row
 from pumphouse.tasks.api import Api
-from pumphouse.tasks.carrying import Carrier, Moved, complete, forget_mover
+from pumphouse.tasks.carrying import Carrier, Moved, complete, forget_mover, noted_mover
 from pumphouse.tasks.empty_volumes import HOST, forget, image_name, make_empty
 from pumphouse.tasks.rbd import Image
 from pumphouse.tasks.volumes import find_copy, read_volume, settle
@@ -129,13 +128,7 @@ def bring_there(carrier: Carrier, volume: Row) -> None:
 
 def is_taken(source: Api, volume_id: str) -> bool:
     """Tell whether a volume of the source, if it is still there, gave its image away."""
-    try:
-        metadata = read_volume(source, volume_id).get("metadata") or {}
-    except RequestFailed as failed:
-        if failed.status == 404:
-            return False
-        raise
-    return bool(metadata.get(MOVER_KEY) == Mover.MANAGE.value)
+    return noted_mover(source, volume_id) == Mover.MANAGE.value
 
 
 def require_taken(carrier: Carrier, volume: Row) -> None:

@@ -1,12 +1,14 @@
 """The tasks of a migration: make tiny things in batches, copy, cut over, take back."""
 
 from contextlib import ExitStack
+from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from pumphouse.blocks.site import Site
 from pumphouse.bodies import Ids
+from pumphouse.checks import RETURNING
 from pumphouse.errors import PumphouseError
 from pumphouse.health import Check
 from pumphouse.images import translated
@@ -33,7 +35,8 @@ from pumphouse.tasks.moving import Clock, Work
 from pumphouse.tasks.owners import owner, sweep
 from pumphouse.tasks.passwords import Delivery, copy_hashes
 from pumphouse.tasks.progress import Progress
-from pumphouse.tasks.taking_back import take_back
+from pumphouse.tasks.returning import Return
+from pumphouse.tasks.taking_back import take_back, take_back_return
 from pumphouse.tasks.volume_movers import move_detached
 
 EFFECTS: dict[str, Effect] = {
@@ -161,34 +164,38 @@ def copy_volume(work: Work, item: Item, ids: Ids) -> Entry:
 
 @task(task_run_name="find what run {run} left half-way", cache_policy=NO_CACHE)
 def half_way(pair: Site, run: str) -> list[str]:
-    """Return the ids of the source's servers that *run* was cutting over."""
+    """Return the ids of the source's servers that *run* was cutting over, or returning."""
     with Api(pair.source, "source") as source:
         every = source.list("compute", "/servers/detail", "servers", params={"all_tenants": 1})
     return [raw["id"] for raw in every if claims.is_half_way(raw["metadata"], run)]
 
 
 @task(task_run_name="take back {item.name}", cache_policy=NO_CACHE)
-def take_back_server(pair: Site, item: Item, ids: Ids, checks: tuple[Check, ...]) -> str:
+def take_back_server(
+    pair: Site, item: Item, ids: Ids, checks: tuple[Check, ...], deletes_copy: bool = False
+) -> str:
     """
-    Undo the cut-over that a dead run left half-way, or end it where its group has arrived.
+    Undo the cut-over or return that a dead run left half-way, or end it; return what became of it.
 
     Raises:
         ServerClaimed: Another run is at it.
         CutOverFailed: Not everything could be undone.
     """
     with Api(pair.source, "source") as source, Api(pair.target, "target") as target:
-        crossing = CutOver(
-            source=source,
-            target=target,
-            sign_in=lambda user, project: owner(pair.target, target, user, project),
-            item=item,
-            ids=ids,
-            timeouts=pair.timeouts,
-            migrate=pair.migrate,
-            log=get_run_logger().info,
-            checks=checks,
-        )
-        return take_back(crossing)
+        crossing: dict[str, Any] = {
+            "source": source,
+            "target": target,
+            "sign_in": lambda user, project: owner(pair.target, target, user, project),
+            "item": item,
+            "ids": ids,
+            "timeouts": pair.timeouts,
+            "migrate": pair.migrate,
+            "log": get_run_logger().info,
+            "checks": checks,
+        }
+        if RETURNING in (item.row["metadata"] or {}):
+            return take_back_return(Return(**crossing, deletes_copy=deletes_copy))
+        return take_back(CutOver(**crossing))
 
 
 @task(task_run_name="cut over {item.name}", cache_policy=NO_CACHE)

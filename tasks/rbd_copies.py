@@ -80,6 +80,13 @@ def tidy(carrier: Carrier, volume: Row) -> None:
     _remove_snapshots(carrier, volume, find_copy(carrier.target, volume["id"]))
 
 
+def forget_source(carrier: Carrier, volume_id: str) -> None:
+    """Remove our snapshots of a source's volume, which Cinder could not delete with them."""
+    raw = read_volume(carrier.source, volume_id)
+    if looked_up(carrier.migrate.rbd.source.pools, raw.get(HOST)):
+        _remove_snapshots(carrier, raw | {"host": raw[HOST]}, None)
+
+
 def discard(carrier: Carrier, volume: Row) -> None:
     """Delete the copy of a volume, and our snapshots of it at both ends."""
     copy = find_copy(carrier.target, volume["id"])

@@ -8,7 +8,7 @@ that lives keeps the server to itself.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pumphouse.checks import RETURNED, RETURNING, STATE, WAS
@@ -22,18 +22,18 @@ from pumphouse.errors import (
 )
 from pumphouse.fingerprints import OWN
 from pumphouse.health import summary
-from pumphouse.steps import COMMITTED, RETURN
-from pumphouse.tasks import claims, health, ports, servers
-from pumphouse.tasks.api import Api
+from pumphouse.steps import COMMITTED, RETURN, Step
+from pumphouse.tasks import claims, health, ports, return_undo, servers
 from pumphouse.tasks.crossing import AILING, LOCKED, SINCE, Crossing
 from pumphouse.tasks.crossing_disks import delete_copies
-from pumphouse.tasks.managed import bring_home, bring_there
+from pumphouse.tasks.managed import bring_home
 from pumphouse.tasks.rollback import said
-from pumphouse.tasks.waiting import NEVER
 
-GONE = "GONE"
 BACK = "back"
 """What the journal says of a server that only has to be forgotten."""
+
+CHECKED = "checked"
+"""A word of the journal: it works at the source, and is not taken back any more."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,27 @@ class Return(Crossing):
             ReturnFailed: It is not done. The message says what was undone.
         """
         self.prepare()
-        is_back = self.journal.get(RETURNING) == BACK
-        for step in RETURN[-1:] if is_back else RETURN:
+        for step in self._todo():
             self.on_step(step.name)
             try:
                 if self.stop.is_set():
                     raise Interrupted(f"about to {step.name}")
                 getattr(self, f"do_{step.name}")()
             except Exception as error:  # whatever it is, one of the two must run
-                state = self._undo(step.name)
+                state = return_undo.undo(self, step.name)
                 raise ReturnFailed(self.item.label, step.name, said(error), state) from error
         return Returned(self.downtime_s, self.health)
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether an earlier run came so far that it works at the source."""
+        words = self.journal.get(RETURNING, "").split()
+        return BACK in words or CHECKED in words
+
+    def _todo(self) -> list[Step]:
+        if self.journal.get(RETURNING) == BACK:
+            return [RETURN[-1]]
+        return [step for step in RETURN if not self.is_committed or step.name in COMMITTED]
 
     def prepare(self) -> None:
         """Look at both servers as they are now; what fails here touches nothing."""
@@ -113,11 +123,14 @@ class Return(Crossing):
         elif RETURNING in latest:
             raise ServerClaimed(self.item.label, "A run that has just ended left it half-way.")
         else:
-            words = [self.copy["status"] if self.copy else GONE]
+            words = [self.copy["status"] if self.copy else return_undo.GONE]
             words += ["locked"] if self.copy and self.copy.get("locked") else []
             self.journal[RETURNING] = " ".join(words)
         self.journal[claims.RUN] = claims.own()
         self.is_ours = True
+        self._write_note()
+
+    def _write_note(self) -> None:
         note = {key: self.journal[key] for key in (RETURNING, claims.RUN)}
         servers.write_metadata(self.source, self.id, note)
 
@@ -136,10 +149,10 @@ class Return(Crossing):
 
     def do_release(self) -> None:
         """Take what is ours off at the target; a floating IP that went elsewhere stays there."""
-        ours = set(self._target_ports())
+        ours = set(return_undo.target_ports(self))
         for fip_id, _ in self.floating():
             there = self.ids["floating_ips"].get(fip_id)
-            if there and _bound_to(self.target, there) in ours:
+            if there and return_undo.bound_to(self.target, there) in ours:
                 ports.bind(self.target, there, None)
         ports.set_ports(self.target, ours, False)
 
@@ -153,7 +166,7 @@ class Return(Crossing):
         ports.set_ports(self.source, self.source_ports(), True)
         for fip_id, (port_id, *address) in self.floating():
             there = self.ids["floating_ips"].get(fip_id)
-            if there and _bound_to(self.target, there):
+            if there and return_undo.bound_to(self.target, there):
                 self.log(f"Floating IP {fip_id} is used by another port of the target.")
                 continue
             ports.bind(self.source, fip_id, port_id, *address)
@@ -176,7 +189,11 @@ class Return(Crossing):
             self.downtime_s = round(time.monotonic() - self.stopped_at, 3)
 
     def do_unlock(self) -> None:
-        """Unlock the source server, unless somebody else had locked it."""
+        """Note that nothing is taken back any more; unlock it, unless somebody had locked it."""
+        if not self.is_committed:
+            self.journal[RETURNING] += f" {CHECKED}"
+        self.journal[claims.RUN] = claims.own()
+        self._write_note()
         if self.journal.get(LOCKED) == "no":
             servers.act(self.source, self.id, "unlock", retry=True)
 
@@ -194,101 +211,6 @@ class Return(Crossing):
         last = (claims.RUN, RETURNING)
         keys = [key for key in self.journal if key not in last]
         servers.remove_metadata(self.source, self.id, [*keys, *last])
-
-    # ---- the way back to the copy
-
-    def _undo(self, failed: str) -> str:
-        """Take back all steps up to *failed*; return what became of it, as sentences."""
-        if failed in COMMITTED:
-            return "It runs at the source. Run the same rollback again to finish."
-        if not self.is_ours:
-            return "Nothing was touched."
-        self.stop = NEVER
-        undo = self._undos()
-        names = [step.name for step in RETURN]
-        problems: list[str] = []
-        for name in reversed(names[: names.index(failed) + 1]):
-            if name not in undo or (name == "note" and problems):
-                continue
-            try:
-                undo[name]()
-            except Exception as error:  # noqa: BLE001 - the rest must be taken back all the same
-                problems.append(f"{name}: {said(error)}")
-        if not problems:
-            was = self.journal.get(RETURNING, GONE).split()[0]
-            return f"Everything was undone: the copy is {was} as before."
-        told = " | ".join(problems)
-        return f"NOT everything could be undone: {told} Repair that and run the rollback again."
-
-    def _undos(self) -> dict[str, Callable[[], None]]:
-        return {
-            "start": self._undo_start,
-            "restore": self._undo_restore,
-            "fetch": self._undo_fetch,
-            "release": self._undo_release,
-            "stop": self._undo_stop,
-            "hold": self._undo_hold,
-            "note": lambda: servers.remove_metadata(self.source, self.id, [RETURNING]),
-        }
-
-    def _undo_start(self) -> None:
-        live = servers.settle(self.source, self.id, self.timeouts.server_stop_s)
-        servers.set_power(self.source, live, False, self.timeouts.server_stop_s)
-
-    def _undo_restore(self) -> None:
-        here = {port["id"] for port in self.row["ports"]}
-        for fip_id, _ in self.floating():
-            if _bound_to(self.source, fip_id) in here:
-                ports.bind(self.source, fip_id, None)
-        ports.set_ports(self.source, self.source_ports(), False)
-
-    def _undo_fetch(self) -> None:
-        for volume in self.managed:
-            bring_there(self.carrier(volume), volume)
-
-    def _undo_release(self) -> None:
-        if self.copy is None:
-            return
-        ports.set_ports(self.target, self._target_ports(), True)
-        for fip_id, (port_id, *address) in self.floating():
-            there = self.ids["floating_ips"].get(fip_id)
-            if there and not _bound_to(self.target, there):
-                ports.bind(self.target, there, self.ids["ports"][port_id], *address)
-
-    def _undo_stop(self) -> None:
-        if self.copy and self.journal.get(RETURNING, "").startswith("ACTIVE"):
-            live = servers.settle(self.target, self.copy["id"], self.timeouts.server_stop_s)
-            servers.set_power(self.target, live, True, self.timeouts.server_boot_s)
-
-    def _undo_hold(self) -> None:
-        if self.copy and "locked" not in self.journal.get(RETURNING, "").split():
-            servers.act(self.target, self.copy["id"], "unlock", retry=True)
-
-    def _target_ports(self) -> list[str]:
-        """Return the target's ids of its ports, those that are still there."""
-        wanted = [self.ids["ports"].get(port) for port in self.source_ports()]
-        return [port for port in wanted if port and _is_there(self.target, port)]
-
-
-def _bound_to(api: Api, fip_id: str) -> str | None:
-    """Return the port that a floating IP is bound to; None for nothing, or when it is gone."""
-    try:
-        found = api.get("network", f"/floatingips/{fip_id}")["floatingip"]["port_id"]
-    except RequestFailed as failed:
-        if failed.status != 404:
-            raise
-        return None
-    return str(found) if found else None
-
-
-def _is_there(api: Api, port_id: str) -> bool:
-    try:
-        ports.read_port(api, port_id)
-    except RequestFailed as failed:
-        if failed.status != 404:
-            raise
-        return False
-    return True
 
 
 def drop_copy(crossing: Return) -> None:

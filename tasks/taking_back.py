@@ -1,10 +1,11 @@
-"""What is done with a server that a killed run left half-way: undone, or ended with its group."""
+"""What is done with a server that a killed run left half-way: it is taken back, or ended."""
 
 from pumphouse.checks import STATE
-from pumphouse.errors import CutOverFailed
-from pumphouse.tasks import servers
+from pumphouse.errors import CutOverFailed, ReturnFailed
+from pumphouse.tasks import return_undo, servers
 from pumphouse.tasks.crossing import GROUP, MIGRATED
 from pumphouse.tasks.cutover import CutOver
+from pumphouse.tasks.returning import Return
 from pumphouse.tasks.rollback import NOT_ALL, undo
 
 
@@ -29,6 +30,26 @@ def take_back(cutover: CutOver) -> str:
     if state.startswith(NOT_ALL):
         reason = "The run that moved it was killed."
         raise CutOverFailed(cutover.item.label, "check", reason, state)
+    return state
+
+
+def take_back_return(way: Return) -> str:
+    """
+    Undo a return that a killed run left half-way, or end one that had passed its checks.
+
+    Raises:
+        ReturnFailed: Another run is at it, or not everything could be done.
+    """
+    way.prepare()
+    if way.is_committed:
+        way.run()
+        return "It was at the source already; its return is finished."
+    # As if it had failed at its last check: what was not begun is found as it should be.
+    way.is_ours = True
+    state = return_undo.undo(way, "check")
+    if state.startswith(return_undo.NOT_ALL):
+        reason = "The run that returned it was killed."
+        raise ReturnFailed(way.item.label, "check", reason, state)
     return state
 
 

@@ -26,6 +26,7 @@ from pumphouse.tasks.images import copy_image
 from pumphouse.tasks.migration import EFFECTS
 from pumphouse.tasks.owners import owner
 from pumphouse.tasks.reading import estate, read_cloud
+from pumphouse.tasks.returning import Return
 from pumphouse.tasks.storage import Folder
 
 ORDER = (
@@ -75,6 +76,20 @@ class Prepared:
             ids=self.ids,
             timeouts=self.pair.timeouts,
             migrate=self.pair.migrate,
+            **options,
+        )
+
+    def way_back(self, **options: Any) -> Return:
+        """Return the way back of the server, when it was migrated."""
+        cut = self.cut_over()
+        return Return(
+            source=cut.source,
+            target=cut.target,
+            sign_in=cut.sign_in,
+            item=self.item,
+            ids=self.ids,
+            timeouts=cut.timeouts,
+            migrate=cut.migrate,
             **options,
         )
 

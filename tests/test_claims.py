@@ -14,7 +14,7 @@ import pytest
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Running, State
 
-from pumphouse.checks import STATE, WAS
+from pumphouse.checks import RETURNING, STATE, WAS
 from pumphouse.tasks import claims
 from pumphouse.tasks.crossing import MIGRATED, SINCE
 
@@ -97,6 +97,8 @@ def test_who_cannot_be_asked_about_keeps_it(
         ({WAS: "ACTIVE", STATE: f"{SINCE}17", claims.RUN: f"{RUN_ID} h 1 1"}, True),
         ({WAS: "ACTIVE", STATE: f"{SINCE}17", claims.RUN: "another h 1 1"}, False),
         ({WAS: "ACTIVE", STATE: MIGRATED, claims.RUN: f"{RUN_ID} h 1 1"}, False),
+        ({RETURNING: "ACTIVE", STATE: MIGRATED, claims.RUN: f"{RUN_ID} h 1 1"}, True),
+        ({RETURNING: "ACTIVE", claims.RUN: "another h 1 1"}, False),
         ({}, False),
     ],
 )

@@ -11,7 +11,7 @@ from openstack.exceptions import NotFoundException
 from lab.ceph import backends
 from lab.ceph.layout import Ceph
 from pumphouse.blocks.site import Site
-from pumphouse.errors import CutOverFailed, RequestFailed
+from pumphouse.errors import CutOverFailed, RequestFailed, ReturnFailed
 from pumphouse.models import SOURCE_ID, Mover
 from pumphouse.steps import NAMES
 from pumphouse.tasks import rbd_copies
@@ -20,6 +20,7 @@ from pumphouse.tasks.rollback import undo
 from tests import pools
 from tests.lab_tenants import Tenant
 from tests.migrations import Prepared, Writes, prepare, site
+from tests.test_lab_rollback import Killed, assert_rests, assert_runs, at
 
 pytest_plugins = ("tests.lab", "tests.ceph")
 pytestmark = [pytest.mark.lab, pytest.mark.ceph]
@@ -179,10 +180,6 @@ def test_volumes_that_were_handed_over_return_and_are_finalized_without_their_im
     assert [pools.digest(ceph, f"{POOL}/{name}") for name in images] == list(written.values())
 
 
-class Killed(BaseException):
-    """Ends a run where it is."""
-
-
 def snapshots(ceph: Ceph, spec: str) -> list[str]:
     """Return the names of an image's snapshots."""
     return [line.split()[1] for line in pools.rbd(ceph, "snap", "ls", spec).splitlines()[1:]]
@@ -275,3 +272,49 @@ def test_bytes_that_changed_on_the_way_are_seen(
             prepared.cut_over().run()
     assert copies(target, volume.id) == []
     assert snapshots(ceph, home) == []
+
+
+def test_a_return_has_one_owner_of_the_volume_and_of_the_address_at_every_moment(
+    pair: Site, ceph: Ceph, tenant: Tenant, source: Connection, target: Connection, tmp_path: Path
+) -> None:
+    """Failed: the copy has its volume and its floating IP. Killed: the next run brings them."""
+    volume = tenant.create_volume(volume_type=backends.SHARED)
+    home = f"{POOL}/volume-{volume.id}"
+    pools.write(ceph, home, 4)
+    written, identity = pools.digest(ceph, home), pools.image_id(ceph, home)
+    server = served(tenant, volume)
+    address = tenant.expose(server, source.network.find_network(f"{tenant.name}-net"))
+
+    def has_address(cloud: Connection, server_id: str) -> bool:
+        ports = {port.id for port in cloud.network.ports(device_id=server_id)}
+        found = cloud.network.ips(floating_ip_address=address.floating_ip_address)
+        return any(ip.port_id in ports for ip in found)
+
+    with ExitStack() as stack:
+        prepared = prepare(stack, pair, tmp_path, server.id, Mover.REBUILD)
+        copy_id = prepared.cut_over().run().target_id
+        (copy,) = copies(target, volume.id)
+        there = f"{POOL}/volume-{copy.id}"
+        for step in ("fetch", "restore", "check"):
+            with pytest.MonkeyPatch.context() as monkeypatch:
+                at(step, RequestFailed("source", "POST /x", 500, "It broke."), monkeypatch)
+                with pytest.raises(ReturnFailed, match="Everything was undone"):
+                    prepared.way_back().run()
+            assert in_pool(ceph, POOL, volume.id, copy.id) == [f"volume-{copy.id}"]
+            assert (pools.image_id(ceph, there), pools.digest(ceph, there)) == (identity, written)
+            assert_runs(target, copy_id)
+            assert_rests(source, server.id)
+            assert (has_address(source, server.id), has_address(target, copy_id)) == (False, True)
+        for step in ("release", "fetch", "start", "leave"):
+            with pytest.MonkeyPatch.context() as monkeypatch:
+                at(step, Killed(), monkeypatch)
+                with pytest.raises(Killed):
+                    prepared.way_back(deletes_copy=True).run()
+            assert len(in_pool(ceph, POOL, volume.id, copy.id)) == 1
+        prepared.way_back(deletes_copy=True).run()
+    assert in_pool(ceph, POOL, volume.id, copy.id) == [f"volume-{volume.id}"]
+    assert (pools.image_id(ceph, home), pools.digest(ceph, home)) == (identity, written)
+    back = assert_runs(source, server.id)
+    assert [key for key in back.metadata if key.startswith("pumphouse:")] == []
+    assert has_address(source, server.id)
+    assert copies(target, volume.id) == []

@@ -15,7 +15,7 @@ from pumphouse.returning import What
 from pumphouse.steps import COMMITTED, RETURN
 from pumphouse.tasks.returning import Return
 from tests.lab_tenants import Tenant
-from tests.migrations import Prepared, Writes, prepare, site
+from tests.migrations import Writes, prepare, site
 
 pytest_plugins = ["tests.lab"]
 pytestmark = pytest.mark.lab
@@ -45,15 +45,6 @@ def served(tenant: Tenant) -> Any:
     """Return a server with a network, an image and a flavor of its own."""
     image, flavor = tenant.create_image(), tenant.create_flavor()
     return tenant.create_server(image, flavor, tenant.create_network())
-
-
-def way_back(prepared: Prepared, **options: Any) -> Return:
-    """Return the way back of a server that was migrated."""
-    cut = prepared.cut_over()
-    return Return(
-        source=cut.source, target=cut.target, sign_in=cut.sign_in, item=cut.item, ids=cut.ids,
-        timeouts=cut.timeouts, **options,
-    )  # fmt: skip
 
 
 def assert_runs(cloud: Connection, server_id: str) -> Any:
@@ -87,14 +78,14 @@ def test_a_return_that_fails_leaves_the_copy_at_work_and_one_that_was_killed_is_
             with pytest.MonkeyPatch.context() as monkeypatch:
                 at(step, RequestFailed("source", "POST /x", 500, "It broke."), monkeypatch)
                 with pytest.raises(ReturnFailed, match="Everything was undone"):
-                    way_back(prepared).run()
+                    prepared.way_back().run()
             assert_runs(target, copy_id)
             assert_rests(source, server.id)
         for step in names:
             with pytest.MonkeyPatch.context() as monkeypatch:
                 at(step, Killed(), monkeypatch)
                 with pytest.raises(Killed):
-                    way_back(prepared, deletes_copy=False).run()
+                    prepared.way_back(deletes_copy=False).run()
     back = assert_runs(source, server.id)
     assert [key for key in back.metadata if key.startswith("pumphouse:")] == []
     left = assert_rests(target, copy_id)

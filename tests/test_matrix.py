@@ -1,9 +1,11 @@
-"""A short form of the matrix: a few effects of a cut-over, each fault at each."""
+"""A short form of the matrix: a few effects of each operation, a few faults at each."""
 
 import pytest
 
 from lab.ceph.layout import Ceph
-from matrix import servers
+from matrix import finals, groups, rollbacks, servers
+from matrix.cells import Cell
+from matrix.faults import Fault
 from pumphouse.models import Mover
 from tests.lab import LABEL
 
@@ -16,16 +18,47 @@ def test_a_cut_over_survives_every_fault(clouds_file: object) -> None:
     cells = list(servers.cells(every=10, label=f"{LABEL}-matrix"))
 
     assert len(cells) >= 6
-    assert [f"{c.effect}, {c.fault}: {c.outcome}" for c in cells if not c.holds] == []
+    assert wrong(cells) == []
+
+
+def wrong(cells: list[Cell]) -> list[str]:
+    """Return the cells that do not hold."""
+    return [f"{c.effect}, {c.fault}: {c.outcome}" for c in cells if not c.holds]
 
 
 @pytest.mark.ceph
 @pytest.mark.parametrize("mover", [Mover.MANAGE, Mover.RBD])
-def test_volumes_in_ceph_survive_every_fault(
-    ceph: Ceph, clouds_file: object, mover: Mover
-) -> None:
-    """One owner of the bytes, whatever fails or is killed: before, after, and taken back."""
-    cells = list(servers.cells(every=15, label=f"{LABEL}-{mover.value}", mover=mover))
+def test_volumes_in_ceph_survive_a_kill(ceph: Ceph, clouds_file: object, mover: Mover) -> None:
+    """One owner of the bytes: before, after, and taken back."""
+    label = f"{LABEL}-{mover.value}"
+    cells = list(servers.cells(every=15, label=label, mover=mover, faults=(Fault.KILLED,)))
 
-    assert len(cells) >= 3
-    assert [f"{c.effect}, {c.fault}: {c.outcome}" for c in cells if not c.holds] == []
+    assert cells
+    assert wrong(cells) == []
+
+
+@pytest.mark.ceph
+def test_a_return_survives_every_fault(ceph: Ceph, clouds_file: object) -> None:
+    """The copy works, or the source server does; then that, as it was before it moved."""
+    faults = (Fault.REFUSED, Fault.KILLED)
+    cells = list(rollbacks.cells(every=20, label=f"{LABEL}-back", faults=faults))
+
+    assert cells
+    assert wrong(cells) == []
+
+
+@pytest.mark.ceph
+def test_the_end_of_a_project_survives_a_kill(ceph: Ceph, clouds_file: object) -> None:
+    """Its copy is at work all the time; the next run leaves nothing of it at the source."""
+    cells = list(finals.cells(every=20, label=f"{LABEL}-final", faults=(Fault.KILLED,)))
+
+    assert cells
+    assert wrong(cells) == []
+
+
+def test_servers_that_belong_together_are_not_parted_by_a_kill(clouds_file: object) -> None:
+    """Both run at the source, or both have arrived: carried on, and taken back."""
+    cells = list(groups.cells(every=12, label=f"{LABEL}-group", faults=(Fault.KILLED,)))
+
+    assert len(cells) >= 2
+    assert wrong(cells) == []

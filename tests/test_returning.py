@@ -13,7 +13,7 @@ from pumphouse.models import SOURCE_ID, Action
 from pumphouse.plan import Item
 from pumphouse.returning import Verdict, What, verdict
 from pumphouse.steps import COMMITTED, RETURN
-from pumphouse.tasks import claims, returning, servers
+from pumphouse.tasks import claims, return_undo, returning, servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.returning import Return
 from tests.tenants import estate, source, target
@@ -142,8 +142,8 @@ def recorded(way: Return, monkeypatch: pytest.MonkeyPatch, broken: str = "") -> 
 
     for name in NAMES:
         monkeypatch.setattr(Return, f"do_{name}", note(name))
-    undos = {name: note(f"undo {name}") for name in way._undos()}
-    monkeypatch.setattr(Return, "_undos", lambda self: undos)
+    undos = {name: note(f"undo {name}") for name in return_undo.UNDO}
+    monkeypatch.setattr(return_undo, "UNDO", undos)
     way.is_ours = True
     return calls
 
@@ -189,6 +189,22 @@ def test_a_server_that_is_back_is_only_forgotten(
     way.run()
 
     assert calls == ["forget"]
+
+
+def test_what_passed_its_checks_before_is_never_taken_back(
+    way: Return, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run that was killed may have deleted the copy: to stop the server would leave none."""
+    noted = {**MOVED, RETURNING: "ACTIVE checked"}
+    monkeypatch.setattr(
+        servers, "settle", lambda *_: {"id": "x", "status": "ACTIVE", "metadata": noted}
+    )
+    calls = recorded(way, monkeypatch, "leave")
+
+    with pytest.raises(ReturnFailed, match="It runs at the source"):
+        way.run()
+
+    assert calls == ["unlock", "leave"]
 
 
 def test_the_journal_goes_last(way: Return, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,4 +266,4 @@ def test_who_moved_it_there_may_live_on(way: Return, monkeypatch: pytest.MonkeyP
 
     way.do_note()
 
-    assert done == [{RETURNING: returning.GONE, claims.RUN: claims.own()}]
+    assert done == [{RETURNING: return_undo.GONE, claims.RUN: claims.own()}]

@@ -1,0 +1,138 @@
+"""
+Two servers that are cut over together, with a fault at each effect of one of them.
+
+After a failure both run at the source as before, or both have arrived. After a kill the next run
+carries both on; or what a worker does when its run is dead takes both back, or ends both. Never
+is one here and the other there.
+"""
+
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from lab.connections import connect
+from lab.settings import load_lab
+from matrix import benches
+from matrix.benches import Bench, back, not_arrived, not_as_before
+from matrix.cells import Cell, chosen
+from matrix.faults import Fault, effects
+from matrix.processes import apart
+from matrix.servers import expected
+from pumphouse.models import Mover
+from pumphouse.tasks import claims, servers
+from pumphouse.tasks.meeting import Meeting
+from pumphouse.tasks.taking_back import take_back
+from tests.lab_tenants import create_tenant, remove_named, resources
+from tests.migrations import prepare, site
+
+OPERATION = "cut over two servers together"
+TAKEN_BACK = "killed, taken back"
+
+Both = Sequence[Bench]
+
+
+def cells(
+    every: int = 1, label: str = "matrix-group", faults: tuple[Fault, ...] = tuple(Fault)
+) -> Iterator[Cell]:
+    """Yield the cells of every *every*-th effect of one, for each of *faults*."""
+    with _benches(label) as both:
+        how, found = apart(lambda: _run(both, 0, Fault.REFUSED))
+        assert how == "done", found
+        _back(both)
+        for number, name in chosen(found, every):
+            for fault in faults:
+                yield _cell(both, number, name, fault)
+            if Fault.KILLED in faults:
+                yield _cell(both, number, name, Fault.KILLED, is_taken_back=True)
+
+
+@contextmanager
+def _benches(label: str) -> Iterator[Both]:
+    lab = load_lab()
+    source, target = connect(lab.cloud("source")), connect(lab.cloud("target"))
+    remove_named(target, label)
+    remove_named(source, label)
+    try:
+        with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+            folder = Path(name)
+            tenant = create_tenant(lab.cloud("source"), source, label)
+            of = (tenant.create_image(), tenant.create_flavor(), tenant.create_network())
+            made = [tenant.create_server(*of) for _ in range(2)]
+            pair = site(lab.clouds_file, folder, ("source", "target"))
+            ready = [prepare(stack, pair, folder, s.id, Mover.REBUILD) for s in made]
+            before = {"source": resources(source), "target": resources(target)}
+            yield [Bench(one, source, target, before, label, None, folder) for one in ready]
+    finally:
+        remove_named(target, label)
+        remove_named(source, label)
+
+
+def _run(both: Both, at: int, fault: Fault) -> list[str]:
+    """Cut both over with a fault at an effect of the first; return the effects of that."""
+    todo = [bench for bench in both if not _has_arrived(bench)]
+    meeting, counted = Meeting(len(todo)), set[int]()
+
+    def member(bench: Bench) -> None:
+        if bench is both[0]:
+            counted.add(threading.get_ident())
+        item = bench.ready.item
+        with meeting.seat(item.source_id), benches.own(bench.ready) as mine:
+            cutover = mine.cut_over(
+                after_step=lambda name: meeting.meet(item.source_id, name), group=meeting.id
+            )
+            cutover.run()
+
+    with effects(at, fault, counted) as seen, ThreadPoolExecutor(2) as pool:
+        began = [pool.submit(member, bench) for bench in todo]
+    if problems := [str(error) for one in began if (error := one.exception())]:
+        raise RuntimeError(" | ".join(problems))
+    return seen
+
+
+def _has_arrived(bench: Bench) -> bool:
+    server = bench.source.compute.get_server(bench.ready.item.source_id)
+    return "pumphouse:migrated_to" in server.metadata
+
+
+def _take_back(both: Both) -> None:
+    """Do what a worker does when its run is dead."""
+    for bench in both:
+        with benches.own(bench.ready) as mine:
+            raw = servers.read_server(mine.source, mine.item.source_id)
+            if claims.is_half_way(raw["metadata"], claims.run_id()):
+                take_back(mine.cut_over())
+
+
+def _cell(both: Both, number: int, name: str, fault: Fault, is_taken_back: bool = False) -> Cell:
+    how, words = apart(lambda: _run(both, number, fault))
+    problems = [] if how == expected(fault, how) else [f"it ended {how}"]
+    if is_taken_back:
+        taken, said = apart(lambda: _take_back(both))
+        problems += [] if taken == "done" else [f"taking back {taken}: {said}"]
+    if how == "failed" or is_taken_back:
+        problems += _parted(both)
+    again, words = apart(lambda: _run(both, 0, fault)) if how != "done" else ("done", words)
+    if again != "done":
+        problems.append(f"the next run {again}: {words}")
+    problems += [said for bench in both for said in not_arrived(bench)]
+    _back(both)
+    problems += both[0].left() + [said for bench in both for said in not_as_before(bench)]
+    killed = "taken back or ended, then moved" if is_taken_back else "carried on"
+    ended = {"failed": "undone, then moved", "killed": killed, "done": "healed"}[how]
+    effect, kind = f"{number} {name}", TAKEN_BACK if is_taken_back else fault.value
+    return Cell(OPERATION, effect, kind, "; ".join(problems) or ended, not problems)
+
+
+def _parted(both: Both) -> list[str]:
+    """Return what is wrong unless both are as before, or both have arrived."""
+    here = [said for bench in both for said in not_as_before(bench)]
+    there = [said for bench in both for said in not_arrived(bench)]
+    return here if here and there else []
+
+
+def _back(both: Both) -> None:
+    for bench in both:
+        back(bench.ready)

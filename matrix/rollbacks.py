@@ -1,0 +1,69 @@
+"""
+The return of one server to the source, with a fault at each of its effects.
+
+Its volume was handed over and not copied, and it has a floating IP: at every moment there is one
+owner of the bytes and of the address. After a failure the copy runs as before, or the source
+server does when its checks had passed. The next run ends with the server as it was before it
+moved, and nothing of its copy is left.
+"""
+
+from collections.abc import Iterator
+
+from matrix import benches
+from matrix.benches import Bench, not_arrived, not_as_before
+from matrix.cells import Cell, chosen
+from matrix.faults import Fault, effects
+from matrix.processes import apart
+from matrix.servers import expected
+from pumphouse.models import Mover
+
+OPERATION = "roll back a server"
+
+
+def cells(
+    every: int = 1, label: str = "matrix-back", faults: tuple[Fault, ...] = tuple(Fault)
+) -> Iterator[Cell]:
+    """Yield the cells of every *every*-th effect, for each of *faults*."""
+    with benches.bench(label, Mover.MANAGE, is_exposed=True) as bench:
+        bench.ready.cut_over().run()
+        how, found = apart(lambda: _run(bench, 0, Fault.REFUSED))
+        assert how == "done", found
+        for number, name in chosen(found, every):
+            for fault in faults:
+                bench.ready.cut_over().run()
+                yield _cell(bench, number, name, fault)
+
+
+def _run(bench: Bench, at: int, fault: Fault) -> list[str]:
+    """Return the server with a fault; return the effects."""
+    with benches.own(bench.ready) as mine, effects(at, fault) as seen:
+        mine.way_back(deletes_copy=True).run()
+    return seen
+
+
+def _cell(bench: Bench, number: int, name: str, fault: Fault) -> Cell:
+    how, words = apart(lambda: _run(bench, number, fault))
+    problems = [] if how == expected(fault, how) else [f"it ended {how}"]
+    is_undone = "Everything was undone" in str(words) or "Nothing was touched" in str(words)
+    if how == "failed":
+        problems += _neither(bench, str(words), is_undone)
+    again, words = apart(lambda: _run(bench, 0, fault)) if how != "done" else ("done", None)
+    if again != "done":
+        problems.append(f"the next run {again}: {words}")
+    problems += not_as_before(bench) + bench.left()
+    undone = "undone, then returned" if is_undone else "returned, then finished"
+    ended = {"failed": undone, "killed": "carried on", "done": "healed"}[how]
+    effect = f"{number} {name}"
+    return Cell(OPERATION, effect, fault, "; ".join(problems) or ended, not problems)
+
+
+def _neither(bench: Bench, words: str, is_undone: bool) -> list[str]:
+    """Return what is wrong after a failure: the copy is at work, or the source server is."""
+    if is_undone:
+        server = bench.source.compute.get_server(bench.ready.item.source_id)
+        noted = ["it is noted as on its way"] * ("pumphouse:returning" in server.metadata)
+        return not_arrived(bench) + noted
+    server = bench.source.compute.get_server(bench.ready.item.source_id)
+    if "It runs at the source" not in words or server.status != "ACTIVE":
+        return [f"the source server is {server.status}: {words}"]
+    return []

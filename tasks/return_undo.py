@@ -1,0 +1,130 @@
+"""Taking a return back: every step's undo, newest first. The copy runs on as before."""
+
+from collections.abc import Callable, Mapping
+
+from pumphouse.checks import RETURNING
+from pumphouse.errors import RequestFailed
+from pumphouse.steps import COMMITTED, RETURN
+from pumphouse.tasks import ports, servers
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.crossing import Crossing
+from pumphouse.tasks.managed import bring_there
+from pumphouse.tasks.rollback import said
+from pumphouse.tasks.waiting import NEVER
+
+GONE = "GONE"
+"""What the journal says of a copy that was gone before."""
+
+NOT_ALL = "NOT everything could be undone: "
+
+
+def undo(crossing: Crossing, failed: str) -> str:
+    """Take back all steps up to *failed*; return what became of it, as sentences."""
+    if failed in COMMITTED:
+        return "It runs at the source. Run the same rollback again to finish."
+    if not crossing.is_ours:
+        return "Nothing was touched."
+    crossing.stop = NEVER
+    names = [step.name for step in RETURN]
+    problems: list[str] = []
+    for name in reversed(names[: names.index(failed) + 1]):
+        if name not in UNDO or (name == "note" and problems):
+            continue
+        try:
+            UNDO[name](crossing)
+        except Exception as error:  # noqa: BLE001 - the rest must be taken back all the same
+            problems.append(f"{name}: {said(error)}")
+    if not problems:
+        was = crossing.journal.get(RETURNING, GONE).split()[0]
+        return f"Everything was undone: the copy is {was} as before."
+    return f"{NOT_ALL}{' | '.join(problems)} Repair that and run the rollback again."
+
+
+def _undo_start(crossing: Crossing) -> None:
+    """Stop the source server."""
+    live = servers.settle(crossing.source, crossing.id, crossing.timeouts.server_stop_s)
+    servers.set_power(crossing.source, live, False, crossing.timeouts.server_stop_s)
+
+
+def _undo_restore(crossing: Crossing) -> None:
+    """Take the floating IPs off at the source and put its ports down."""
+    here = {port["id"] for port in crossing.row["ports"]}
+    for fip_id, _ in crossing.floating():
+        if bound_to(crossing.source, fip_id) in here:
+            ports.bind(crossing.source, fip_id, None)
+    ports.set_ports(crossing.source, crossing.source_ports(), False)
+
+
+def _undo_fetch(crossing: Crossing) -> None:
+    """Let the target have its volumes again."""
+    for volume in crossing.managed:
+        bring_there(crossing.carrier(volume), volume)
+
+
+def _undo_release(crossing: Crossing) -> None:
+    """Put the target's ports up and the floating IPs back."""
+    if crossing.copy is None:
+        return
+    ports.set_ports(crossing.target, target_ports(crossing), True)
+    for fip_id, (port_id, *address) in crossing.floating():
+        there = crossing.ids["floating_ips"].get(fip_id)
+        if there and not bound_to(crossing.target, there):
+            ports.bind(crossing.target, there, crossing.ids["ports"][port_id], *address)
+
+
+def _undo_stop(crossing: Crossing) -> None:
+    """Start the copy, if it ran."""
+    if crossing.copy and crossing.journal.get(RETURNING, "").startswith("ACTIVE"):
+        timeouts, copy_id = crossing.timeouts, crossing.copy["id"]
+        live = servers.settle(crossing.target, copy_id, timeouts.server_stop_s)
+        servers.set_power(crossing.target, live, True, timeouts.server_boot_s)
+
+
+def _undo_hold(crossing: Crossing) -> None:
+    """Unlock the copy, unless somebody else had locked it."""
+    if crossing.copy and "locked" not in crossing.journal.get(RETURNING, "").split():
+        servers.act(crossing.target, crossing.copy["id"], "unlock", retry=True)
+
+
+def _undo_note(crossing: Crossing) -> None:
+    """Remove the note: last, since a killed undo is carried on from it."""
+    servers.remove_metadata(crossing.source, crossing.id, [RETURNING])
+
+
+UNDO: Mapping[str, Callable[[Crossing], None]] = {
+    "start": _undo_start,
+    "restore": _undo_restore,
+    "fetch": _undo_fetch,
+    "release": _undo_release,
+    "stop": _undo_stop,
+    "hold": _undo_hold,
+    "note": _undo_note,
+}
+"""What takes each step of a return back, by its name; those that are not here are not undone."""
+
+
+def target_ports(crossing: Crossing) -> list[str]:
+    """Return the target's ids of its ports, those that are still there."""
+    wanted = [crossing.ids["ports"].get(port) for port in crossing.source_ports()]
+    return [port for port in wanted if port and _is_there(crossing.target, port)]
+
+
+def bound_to(api: Api, fip_id: str) -> str | None:
+    """Return the port that a floating IP is bound to; None for nothing, or when it is gone."""
+    try:
+        found = api.get("network", f"/floatingips/{fip_id}")["floatingip"]["port_id"]
+    except RequestFailed as failed:
+        if failed.status != 404:
+            raise
+        return None
+    return str(found) if found else None
+
+
+def _is_there(api: Api, port_id: str) -> bool:
+    try:
+        ports.read_port(api, port_id)
+    except RequestFailed as failed:
+        if failed.status != 404:
+            raise
+        return False
+    return True
