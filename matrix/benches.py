@@ -17,7 +17,7 @@ from openstack.connection import Connection
 from lab.ceph import backends
 from lab.ceph.layout import Ceph
 from lab.connections import connect
-from lab.layout import VOLUME_TYPE
+from lab.layout import VOLUME_TYPE, Lab
 from lab.settings import load_lab
 from matrix.pools import Pool
 from pumphouse.comparison import MIGRATED_TO
@@ -26,6 +26,7 @@ from pumphouse.steps import NAMES
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.rollback import undo
 from tests import pools
+from tests.ceph import ensure
 from tests.lab_tenants import Tenant, create_tenant, leaks, remove_named, resources
 from tests.migrations import Prepared, prepare, site
 
@@ -75,7 +76,7 @@ def bench(label: str, mover: Mover = Mover.IMAGE, is_exposed: bool = False) -> I
             folder = Path(name)
             tenant = create_tenant(lab.cloud("source"), source, label)
             server, volume = served(tenant, mover, is_exposed)
-            ceph = Ceph(lab) if mover in ON_CEPH else None
+            ceph = _ceph(lab) if mover in ON_CEPH else None
             options = {"migrate": pools.options(ceph)} if ceph else {}
             pair = site(lab.clouds_file, folder, ("source", "target"), **options)
             pool = Pool.of(ceph, source.block_storage.get_volume(volume.id)) if ceph else None
@@ -87,6 +88,12 @@ def bench(label: str, mover: Mover = Mover.IMAGE, is_exposed: bool = False) -> I
     finally:
         remove_named(target, label)
         remove_named(source, label)
+
+
+def _ceph(lab: Lab) -> Ceph:
+    reason = ensure(lab)
+    assert not reason, reason
+    return Ceph(lab)
 
 
 def served(tenant: Tenant, mover: Mover, is_exposed: bool) -> tuple[Any, Any]:

@@ -29,15 +29,23 @@ def why_not() -> str:
     return ""
 
 
+def ensure(lab: Lab) -> str:
+    """Start the lab's Ceph when it is down; return why it cannot be, empty when it runs."""
+    if reason := why_not():
+        return reason
+    if starting.running(lab, processes_of(lab)):
+        return ""
+    command = [sys.executable, "-m", "lab", "ceph", "up"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode and "apt-get" in done.stderr:
+        return f"the lab's Ceph cannot be installed: {done.stderr.strip()}"
+    assert done.returncode == 0, done.stdout + done.stderr
+    return ""
+
+
 @pytest.fixture(scope="session")
 def ceph(lab: Lab) -> Ceph:
     """Return the running Ceph of the lab, or skip with the reason."""
-    if reason := why_not():
+    if reason := ensure(lab):
         pytest.skip(reason)
-    if not starting.running(lab, processes_of(lab)):
-        command = [sys.executable, "-m", "lab", "ceph", "up"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        if done.returncode and "apt-get" in done.stderr:
-            pytest.skip(f"the lab's Ceph cannot be installed: {done.stderr.strip()}")
-        assert done.returncode == 0, done.stdout + done.stderr
     return Ceph(lab)
