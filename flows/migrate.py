@@ -237,6 +237,7 @@ def _slots(pair: Site, site: str, max_parallel: int) -> Slots:
         threading.Semaphore(pair.limits.copies),
         threading.Semaphore(min(max_parallel or pair.limits.cutovers, pair.limits.cutovers)),
         is_shared=bool(runtime.deployment.id),
+        backends={name: threading.Semaphore(n) for name, n in pair.limits.backends.items()},
     )
 
 

@@ -138,7 +138,7 @@ def copy_volume(work: Work, item: Item, ids: Ids) -> Entry:
     project_id = ids["projects"][item.row["project_id"]]
     user_id = ids["users"].get(item.row["user_id"], "")
     with ExitStack() as stack:
-        stack.enter_context(work.slots.copy())
+        stack.enter_context(work.slots.copy(item))
         source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
         acting, lost = stack.enter_context(owner(work.pair.target, target, user_id, project_id))
         carrier = Carrier(
@@ -217,7 +217,7 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
             stack.enter_context(work.slots.cutover())
             if item.mover is not Mover.REBUILD or item.row["attached"]:
                 # Taken before the stop: nobody waits for a slot while the server is down.
-                stack.enter_context(work.slots.copy())
+                stack.enter_context(work.slots.copy(item))
             # Only now is its turn: the window may have ended while it waited for that.
             if reason := work.gate.hindrance():
                 return entry(item, Status.LEFT, reason)

@@ -13,7 +13,7 @@ from prefect.concurrency.sync import concurrency
 from pumphouse.blocks.site import Site
 from pumphouse.health import Check
 from pumphouse.ledger import Entry, Status, entry
-from pumphouse.limits import copies_limit, cutovers_limit
+from pumphouse.limits import backend_limit, backends_of, copies_limit, cutovers_limit
 from pumphouse.models import Role
 from pumphouse.pacing import Pacing
 from pumphouse.plan import Item
@@ -30,16 +30,29 @@ class Slots:
 
     Attributes:
         is_shared: Whether the site's Prefect limits are asked too.
+
+        backends: Of the source's back ends that have a limit: how many copies from each.
     """
 
     site: str
     copies: threading.Semaphore
     cutovers: threading.Semaphore
     is_shared: bool
+    backends: Mapping[str, threading.Semaphore] = field(default_factory=dict)
 
-    def copy(self) -> AbstractContextManager[None]:
-        """Return the slot of one image or volume, or of a server's disks."""
-        return self._both(self.copies, copies_limit(self.site))
+    @contextmanager
+    def copy(self, *items: Item) -> Iterator[None]:
+        """
+        Hold the slot of one image or volume, or of a server's disks.
+
+        items: The volumes or servers; of each back end that has a limit one slot is held too.
+        """
+        with ExitStack() as stack:
+            for name in backends_of(items, self.backends):
+                limit = backend_limit(self.site, name)
+                stack.enter_context(self._both(self.backends[name], limit))
+            stack.enter_context(self._both(self.copies, copies_limit(self.site)))
+            yield
 
     def cutover(self) -> AbstractContextManager[None]:
         """Return the slot of one server."""

@@ -83,5 +83,5 @@ def _cut_over_group(work: Work, book: Book, items: Sequence[Item]) -> None:
             book.note(entry(item, Status.LEFT, left))
         return
     together = replace(work, meeting=Meeting(len(todo)))
-    with work.slots.cutover(), work.slots.copy():
+    with work.slots.cutover(), work.slots.copy(*todo):
         book.each(together, cut_over, todo)

@@ -154,6 +154,13 @@ class Limits(_Section):
         description="How fast a worker reads images from the source, all copies together. 0 is "
         "no limit.",
     )
+    backends: dict[str, Annotated[int, Field(ge=1, le=64)]] = Field(
+        default={},
+        title="Back ends",
+        description="By back end of the source's Cinder (host@backend#pool, host@backend, or only "
+        "the back end's name): how many servers and volumes are copied from it at once. One that "
+        "is not named has no limit of its own.",
+    )
 
 
 class Timeouts(_Section):

@@ -1,7 +1,11 @@
 """Names and sizes of the Prefect global concurrency limits of a site."""
 
+from collections.abc import Collection, Iterable
+
 from pumphouse.config import Config
-from pumphouse.models import Role
+from pumphouse.models import Mover, Role
+from pumphouse.plan import Item
+from pumphouse.rbd_options import looked_up
 
 
 def api_limit(site: str, role: Role) -> str:
@@ -29,6 +33,27 @@ def host_limit(site: str, host: str) -> str:
     return f"{site}-run-on-{host}"
 
 
+def backend_limit(site: str, backend: str) -> str:
+    """Return the name of the limit on what is copied from a back end of the source at once."""
+    return f"{site}-backend-{backend}"
+
+
+def backends_of(items: Iterable[Item], limited: Collection[str]) -> tuple[str, ...]:
+    """
+    Return which of the *limited* back ends *items*, volumes or servers, are copied from.
+
+    In an order that all share. What is handed over within a pool is not copied.
+    """
+    every = {name: name for name in limited}
+    found = {
+        looked_up(every, volume["host"])
+        for item in items
+        for volume in ([item.row] if item.kind == "volumes" else item.row["attached"])
+        if (item.movers.get(volume["id"]) or item.mover) is not Mover.MANAGE
+    }
+    return tuple(sorted(name for name in found if name))
+
+
 def names(config: Config) -> dict[str, int]:
     """Return every limit of a site with its slots: what a set-up creates."""
     site, limits = config.name, config.limits
@@ -36,6 +61,7 @@ def names(config: Config) -> dict[str, int]:
         **{api_limit(site, role): limits.api_calls for role in Role},
         copies_limit(site): limits.copies,
         cutovers_limit(site): limits.cutovers,
+        **{backend_limit(site, name): size for name, size in limits.backends.items()},
         moves_limit(site): config.maintenance.parallel,
         **{host_limit(site, host): 1 for host in config.hosts},
     }
