@@ -102,7 +102,7 @@ def finalize(
     seconds = round(monotonic() - began, 3)
     entries += [note(r, Status.FOUND, r.reason, "leave") for r in _untold(left, entries)]
     if not delete:
-        entries += [note(r, Status.LEFT, "Would be deleted.", "delete") for r in removed]
+        entries += [note(r, Status.READY, "Would be deleted.", "delete") for r in removed]
     link = pair.storage.link
     report = publish_ledger(site, folder, intended, entries, seconds, link, "Finalize")
     get_run_logger().info("%s: %d, left: %d", "deleted" if delete else "would be deleted",

@@ -4,10 +4,14 @@ from typing import Any
 
 import pandas as pd
 
+from pumphouse.ledger import Status
 from pumphouse.reports.pages import page
 
 GIB = 1 << 30
 MIB = 1 << 20
+
+
+STATUSES = tuple(status.value for status in Status)
 
 
 def html(title: str, plan: pd.DataFrame, ledger: pd.DataFrame, seconds: float) -> str:
@@ -35,6 +39,7 @@ def html(title: str, plan: pd.DataFrame, ledger: pd.DataFrame, seconds: float) -
 def figures(ledger: pd.DataFrame, seconds: float) -> list[dict[str, Any]]:
     """Return the numbers at the head of the report: label, value, unit."""
     servers = ledger[ledger["kind"] == "servers"]
+    ready = int((ledger["status"] == "ready").sum())
     moved = servers[servers["status"] == "done"]
     return [
         {"label": "servers moved", "value": len(moved), "unit": ""},
@@ -45,6 +50,7 @@ def figures(ledger: pd.DataFrame, seconds: float) -> list[dict[str, Any]]:
             "value": int(ledger["status"].isin(["failed", "left"]).sum()),
             "unit": "",
         },
+        *([{"label": "ready", "value": ready, "unit": ""}] if ready else []),
         {"label": "carried", "value": round(float(ledger["bytes"].sum()) / MIB, 1), "unit": "MiB"},
         {
             "label": "longest downtime",
@@ -63,7 +69,7 @@ def kinds(ledger: pd.DataFrame) -> list[dict[str, Any]]:
         found.append(
             {
                 "kind": str(kind).replace("_", " "),
-                **{s: int(counts.get(s, 0)) for s in ("done", "found", "failed", "left")},
+                **{s: int(counts.get(s, 0)) for s in STATUSES},
                 "mib": round(float(group["bytes"].sum()) / MIB, 1),
                 "seconds": round(float(group["seconds"].sum()), 1),
             }

@@ -66,6 +66,7 @@ class Api:
         connection: Connection | None = None,
         bandwidth: Bandwidth | None = None,
     ) -> None:
+        self.cloud = cloud
         self.name = name
         self.bandwidth = bandwidth or Bandwidth(0)
         self.retries = cloud.retries

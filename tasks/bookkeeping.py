@@ -14,9 +14,9 @@ from pumphouse.tasks.moving import Work
 
 BATCHES = (
     "domains", "projects", "roles", "implied_roles", "users", "groups", "group_members",
-    "assignments", "quotas", "flavors", "keypairs",
+    "assignments", "qos_specs", "volume_types", "quotas", "flavors", "keypairs", "server_groups",
     "qos_policies", "address_scopes", "subnet_pools", "address_groups",
-    "networks", "subnets", "security_groups", "rules", "routers", "rbac_policies", "volume_types",
+    "networks", "subnets", "security_groups", "rules", "routers", "rbac_policies",
 )  # fmt: skip
 """Kinds that travel as one task each, in this order; rules are a second pass over groups."""
 

@@ -2,7 +2,7 @@
 
 from pumphouse import bodies
 from pumphouse.errors import PumphouseError
-from pumphouse.tasks import servers
+from pumphouse.tasks import device_tags, servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.crossing import Crossing
 from pumphouse.tasks.crossing_disks import set_deletion
@@ -24,13 +24,15 @@ def boot(crossing: Crossing, owner: Api) -> servers.Server:
         [crossing.volume_ids[v["id"]] for v in row["attached"]],
         [crossing.ids["ports"][id_] for id_ in order],
     )
+    there = {mac: crossing.ids["ports"][id_] for mac, id_ in by_mac.items()}
+    device_tags.put(body, crossing.tags_inside, there | crossing.volume_ids)
     if crossing.lost:
         # A key belongs to a user: another one cannot name it. It is on the disk already.
         body.pop("key_name", None)
     version = owner.microversion("compute")
     if version and tuple(map(int, version.split("."))) >= (2, 90) and row["hostname"]:
         body["hostname"] = row["hostname"].partition(".")[0]
-    asked = {"server": body} | bodies.hints(row)
+    asked = {"server": body} | bodies.hints(row, crossing.ids)
     answer = owner.call("POST", "compute", "/servers", json=asked, microversion=version)
     return {"id": answer.json()["server"]["id"], "status": "BUILD"}
 

@@ -13,7 +13,7 @@ from pumphouse.health import Check
 from pumphouse.models import ON_CEPH, Mover
 from pumphouse.plan import Item
 from pumphouse.tables import Row
-from pumphouse.tasks import servers
+from pumphouse.tasks import device_tags, servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.carrying import Carrier
 from pumphouse.tasks.waiting import NEVER
@@ -74,6 +74,7 @@ class Crossing:
     group: str = ""
 
     live: servers.Server = field(default_factory=dict)
+    tags_inside: device_tags.Tags = field(default_factory=dict)
     owner: Api | None = None
     lost: str = ""
     journal: dict[str, str] = field(default_factory=dict)

@@ -26,7 +26,15 @@ from pumphouse.fingerprints import OWN
 from pumphouse.health import summary
 from pumphouse.steps import STEPS
 from pumphouse.tables import Row
-from pumphouse.tasks import claims, health, images, ports, servers, volume_movers
+from pumphouse.tasks import (
+    claims,
+    device_tags,
+    health,
+    images,
+    ports,
+    servers,
+    volume_movers,
+)
 from pumphouse.tasks.booting import boot, let_go
 from pumphouse.tasks.crossing import (
     AILING,
@@ -101,6 +109,7 @@ class CutOver(Crossing):
                 self.owner.adapter(service)
                 self.owner.microversion(service)
             self.flavor_id = self._flavor()
+            self.tags_inside = device_tags.read(self.source, self.id)
             self._check_health()
             self.copy = servers.find_copy(self.target, self.row)
             if self.copy and not self.is_resumed:

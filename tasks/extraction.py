@@ -87,7 +87,15 @@ def projects(reading: Reading) -> Iterator[list[Row]]:
 
 def users(reading: Reading) -> Iterator[list[Row]]:
     """Yield the users of all domains."""
-    yield [rows_identity.user(raw) for raw in _of_all_domains(reading, "users")]
+    providers = _identity_providers(reading)
+    yield [rows_identity.user(raw, providers) for raw in _of_all_domains(reading, "users")]
+
+
+def _identity_providers(reading: Reading) -> dict[str, str]:
+    """Return, by id of a federated user, its identity provider: no listing says it of all."""
+    ids = [raw["id"] for raw in reading.all(RAW["identity_providers"])]
+    found = reading.each(ids, lambda id_: reading.all(RAW["users"], idp_id=id_))
+    return {raw["id"]: provider for provider, every in found for raw in every}
 
 
 def groups(reading: Reading) -> Iterator[list[Row]]:
@@ -302,7 +310,15 @@ def volume_types(reading: Reading) -> Iterator[list[Row]]:
     for page in reading.pages(RAW["volume_types"]):
         private = [t["id"] for t in page if not t["is_public"]]
         access = dict(reading.each(private, partial(_type_access, reading)))
-        yield [rows_storage.volume_type(raw, access) for raw in page]
+        encryption = dict(reading.each([t["id"] for t in page], partial(_encryption, reading)))
+        yield [rows_storage.volume_type(raw, access, encryption[raw["id"]]) for raw in page]
+
+
+def _encryption(reading: Reading, type_id: str) -> Raw:
+    path = f"/types/{type_id}/encryption"
+    version = reading.microversion("block-storage")
+    found: Raw = reading.api.get("block-storage", path, None, version)
+    return found
 
 
 def _type_access(reading: Reading, type_id: str) -> list[str]:

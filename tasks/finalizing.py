@@ -144,6 +144,10 @@ def _volume(work: Work, source: Api, removal: Removal) -> None:
     volumes.delete_volume(source, removal.source_id, work.pair.timeouts.volume_s)
 
 
+def _server_group(work: Work, source: Api, removal: Removal) -> None:
+    _gone(source, "compute", f"/os-server-groups/{removal.source_id}")
+
+
 def _networking(work: Work, source: Api, removal: Removal) -> None:
     _gone(source, "network", f"/{NETWORK_PATHS[removal.kind]}/{removal.source_id}")
 
@@ -195,6 +199,7 @@ def _project(work: Work, source: Api, removal: Removal) -> None:
 
 DELETE: dict[str, Callable[[Work, Api, Removal], None]] = {
     "servers": _server,
+    "server_groups": _server_group,
     "volumes": _volume,
     "floating_ips": _networking,
     "trunks": _networking,

@@ -1,4 +1,4 @@
-"""Copies of flavors with extra specs and access, and of volume types."""
+"""Copies of flavors with extra specs and access."""
 
 from typing import Any
 
@@ -10,7 +10,6 @@ from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import Effect, is_new
 
 FLAVOR_MICROVERSION = "2.61"
-BACKEND = "volume_backend_name"
 
 
 def make_flavor(api: Api, item: Item, ids: Ids) -> str:
@@ -55,23 +54,4 @@ def _give_access(api: Api, flavor_id: str, row: dict[str, Any], ids: Ids) -> Non
             api.call("POST", "compute", f"/flavors/{flavor_id}/action", json=body)
 
 
-def make_volume_type(api: Api, item: Item, ids: Ids) -> str:
-    """Create a volume type. Which backend serves it is the target's affair."""
-    row = item.row
-    specs = {k: v for k, v in (row["extra_specs"] or {}).items() if k != BACKEND}
-    body = {
-        "name": row["name"],
-        "description": row["description"] or "",
-        "os-volume-type-access:is_public": bool(row["is_public"]),
-        "extra_specs": specs,
-    }
-    made = api.call("POST", "block-storage", "/types", json={"volume_type": body}).json()
-    type_id = str(made["volume_type"]["id"])
-    for project in row["access_project_ids"] or []:
-        if target := ids["projects"].get(project):
-            access = {"addProjectAccess": {"project": target}}
-            api.call("POST", "block-storage", f"/types/{type_id}/action", json=access)
-    return type_id
-
-
-EFFECTS: dict[str, Effect] = {"flavors": make_flavor, "volume_types": make_volume_type}
+EFFECTS: dict[str, Effect] = {"flavors": make_flavor}

@@ -14,8 +14,10 @@ def make_domain(api: Api, item: Item, ids: Ids) -> str:
         "name": row["name"],
         "description": row["description"] or "",
         "enabled": bool(row["is_enabled"]),
+        "tags": row["tags"] or None,
+        "options": row["options"] or None,
     }
-    return _made(api, "domain", body)
+    return _made(api, "domain", bodies.present(body))
 
 
 def make_project(api: Api, item: Item, ids: Ids) -> str:
@@ -26,10 +28,13 @@ def make_project(api: Api, item: Item, ids: Ids) -> str:
 def make_role(api: Api, item: Item, ids: Ids) -> str:
     """Create a role."""
     row = item.row
-    body = {"name": row["name"], "description": row["description"] or ""}
-    if row["domain_id"]:
-        body["domain_id"] = ids["domains"][row["domain_id"]]
-    return _made(api, "role", body)
+    body = {
+        "name": row["name"],
+        "description": row["description"] or "",
+        "domain_id": ids["domains"][row["domain_id"]] if row["domain_id"] else None,
+        "options": row["options"] or None,
+    }
+    return _made(api, "role", bodies.present(body))
 
 
 def make_user(api: Api, item: Item, ids: Ids, password: str | None = None) -> str:

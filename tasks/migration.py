@@ -26,6 +26,8 @@ from pumphouse.tasks import (
     networks,
     ports,
     quotas,
+    server_groups,
+    volume_types,
 )
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import Effect, do_batch
@@ -41,9 +43,11 @@ from pumphouse.tasks.volume_movers import move_detached
 
 EFFECTS: dict[str, Effect] = {
     **identity.EFFECTS,
+    **volume_types.EFFECTS,
     **quotas.EFFECTS,
     **flavors.EFFECTS,
     **keypairs.EFFECTS,
+    **server_groups.EFFECTS,
     **network_policies.EFFECTS,
     **networks.EFFECTS,
     **ports.EFFECTS,

@@ -21,6 +21,7 @@ READ = (
     "application_credentials", "availability_zones", "compute_services", "rbac_policies",
     "server_groups", "snapshots", "volume_services", "qos_policies", "address_scopes",
     "subnet_pools", "address_groups", "network_extensions", "network_agents", "trunks",
+    "qos_specs",
 )  # fmt: skip
 """The tables that a migration looks at."""
 

@@ -7,7 +7,7 @@ from pumphouse import checks
 from pumphouse.checks import WAS
 from pumphouse.comparison import mark
 from pumphouse.errors import Unverified
-from pumphouse.tasks import servers, volumes
+from pumphouse.tasks import device_tags, servers, volumes
 from pumphouse.tasks.crossing import Crossing
 
 
@@ -45,7 +45,12 @@ def _carried(crossing: Crossing) -> Mapping[str, Any]:
         owner[0] if crossing.lost else crossing.ids["users"][crossing.row["user_id"]],
         crossing.project_id,
     )
+    group = crossing.ids.get("server_groups", {}).get(crossing.row.get("group_id") or "")
     return {
+        "group": _group(crossing.copy) if group else None,
+        "wanted_group": group,
+        "tags_inside": _tags_inside(crossing, attached) if crossing.tags_inside else {},
+        "wanted_tags_inside": crossing.tags_inside,
         "volumes": [mark(raw) for raw in attached],
         "wanted_volumes": [v["id"] for v in crossing.row["attached"]],
         "addresses": servers.addresses(crossing.copy),
@@ -55,6 +60,19 @@ def _carried(crossing: Crossing) -> Mapping[str, Any]:
         "owner": owner,
         "wanted_owner": wanted_owner,
     }
+
+
+def _group(copy: Mapping[str, Any]) -> str | None:
+    groups = copy["server_groups"]
+    return str(groups[0]) if groups else None
+
+
+def _tags_inside(crossing: Crossing, attached: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return what NICs and disks of the copy are called inside, disks by the source's ids."""
+    assert crossing.copy is not None
+    sources = {raw["id"]: mark(dict(raw)) or raw["id"] for raw in attached}
+    found = device_tags.read(crossing.target, crossing.copy["id"])
+    return {sources.get(of, of): tag for of, tag in found.items()}
 
 
 def _bound(crossing: Crossing, fips: Iterable[str]) -> list[tuple[str, str]]:

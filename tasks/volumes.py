@@ -272,7 +272,7 @@ def _create(
 
 
 def finish(target: Api, copy_id: str, volume: Row) -> None:
-    """Give the copy the source's bootable flag and image metadata: Cinder took the image's."""
+    """Give the copy the source's flags and image metadata: Cinder took the image's."""
     copy = read_volume(target, copy_id)
     wanted = own_free(volume["image_metadata"])
     there = copy.get("volume_image_metadata") or {}
@@ -287,6 +287,10 @@ def finish(target: Api, copy_id: str, volume: Row) -> None:
     is_bootable = str(copy.get("bootable")).lower() == "true"
     if is_bootable != bool(volume["is_bootable"]):
         act(target, copy_id, "os-set_bootable", bootable=bool(volume["is_bootable"]))
+    # Cinder changes it only of a volume that nobody uses; it shows it among the metadata.
+    is_readonly = str((copy.get("metadata") or {}).get("readonly")).lower() == "true"
+    if volume.get("is_readonly") and not is_readonly and copy["status"] == "available":
+        act(target, copy_id, "os-update_readonly_flag", readonly=True)
 
 
 def act(api: Api, volume_id: str, action: str, **arguments: Any) -> None:

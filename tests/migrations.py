@@ -31,9 +31,9 @@ from pumphouse.tasks.storage import Folder
 
 ORDER = (
     "domains", "projects", "roles", "implied_roles", "users", "groups", "group_members",
-    "assignments", "quotas", "flavors", "keypairs",
+    "assignments", "qos_specs", "volume_types", "quotas", "flavors", "keypairs", "server_groups",
     "qos_policies", "address_scopes", "subnet_pools", "address_groups",
-    "networks", "subnets", "security_groups", "rules", "routers", "rbac_policies", "volume_types",
+    "networks", "subnets", "security_groups", "rules", "routers", "rbac_policies",
     "ports", "trunks", "floating_ips",
 )  # fmt: skip
 

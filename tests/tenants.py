@@ -173,6 +173,12 @@ def source() -> Rows:
             },
         ],
         "volume_types": [{"id": "vt1", "name": "fast", "is_public": True}],
+        "server_groups": [
+            {
+                "id": "sg1", "name": "pair", "project_id": "p1", "user_id": "u1",
+                "policy": "anti-affinity", "rules": {}, "member_ids": [],
+            }
+        ],
         "volumes": [
             {
                 "id": "vol1", "name": "data", "project_id": "p1", "user_id": "u1",

@@ -169,10 +169,11 @@ def test_volumes_and_their_copies_must_be_as_many() -> None:
 def test_zones_and_groups_are_those_of_the_target() -> None:
     """Only what a mapping found at the target is asked for; the source's own names are not."""
     plain = {**row("servers", **source()["servers"][0]), "attached": []}
-    placed = {**plain, "target_zone": "az9", "target_group_id": "G"}
+    placed = {**plain, "target_zone": "az9", "group_id": "g"}
+    ids = {"server_groups": {"g": "G"}}
     assert "availability_zone" not in bodies.server(plain, "F", "I", [], [])
     assert bodies.server(placed, "F", "I", [], [])["availability_zone"] == "az9"
-    assert (bodies.hints(plain), bodies.hints(placed)) == (
+    assert (bodies.hints(plain, ids), bodies.hints(placed, ids)) == (
         {}, {"os:scheduler_hints": {"group": "G"}},
     )  # fmt: skip
 

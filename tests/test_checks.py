@@ -10,10 +10,12 @@ from tests.tenants import row, source
 
 
 def server(**values: Any) -> dict[str, Any]:
-    made = row("servers", **{**source()["servers"][0], **values})
+    own = {k: v for k, v in values.items() if k != "lost_key"}
+    made = row("servers", **{**source()["servers"][0], **own})
     volume = row("volumes", **source()["volumes"][0])
     port = row("ports", **source()["ports"][0])
-    return {**made, "attached": [volume], "ports": [port]}
+    lost = {"lost_key": values["lost_key"]} if "lost_key" in values else {}
+    return {**made, "attached": [volume], "ports": [port], **lost}
 
 
 IMAGE = row("images", **source()["images"][0])
@@ -26,12 +28,30 @@ def test_a_plain_server_moves() -> None:
     assert checks.losses(server(), Mover.IMAGE) == []
 
 
-@pytest.mark.parametrize("status", [*checks.ANSWERS, "BUILD"])
+@pytest.mark.parametrize("status", [*checks.ANSWERS, "NEW_TO_US"])
 def test_every_other_state_has_an_answer(status: str) -> None:
     """A state that cannot move says what to do about it."""
     (sentence,) = checks.blockers(server(status=status), Mover.IMAGE, IMAGE)
     assert sentence.endswith(".")
     assert len(sentence) > 20
+
+
+def test_every_state_of_nova_is_known() -> None:
+    """Each status that Nova's API can show moves, or has an answer of its own."""
+    shown = {
+        "ACTIVE", "BUILD", "DELETED", "ERROR", "HARD_REBOOT", "MIGRATING", "PASSWORD", "PAUSED",
+        "REBOOT", "REBUILD", "RESCUE", "RESIZE", "REVERT_RESIZE", "SHELVED", "SHELVED_OFFLOADED",
+        "SHUTOFF", "SOFT_DELETED", "SUSPENDED", "UNKNOWN", "VERIFY_RESIZE",
+    }  # fmt: skip
+    assert shown == {*checks.MOVABLE, *checks.ANSWERS}
+
+
+@pytest.mark.parametrize(
+    ("mover", "said"), [(Mover.IMAGE, "its disk keeps it"), (Mover.REBUILD, "no key is put")]
+)
+def test_a_deleted_key_pair_is_a_loss(mover: Mover, said: str) -> None:
+    """A new disk gets no key, a copied one has it."""
+    assert said in checks.losses(server(lost_key="k1"), mover)[-1]
 
 
 def test_the_state_before_an_interruption_counts() -> None:
@@ -85,7 +105,8 @@ def test_a_server_on_volumes_has_no_image_to_rebuild() -> None:
 
 
 CARRIED = {
-    "volumes": ["vol1"], "addresses": [("fa:1", ["10.0.0.5"])], "floating": [], "owner": ("a", "b")
+    "volumes": ["vol1"], "addresses": [("fa:1", ["10.0.0.5"])], "floating": [],
+    "owner": ("a", "b"), "group": "G", "tags_inside": {"fa:1": "front"},
 }  # fmt: skip
 COPY = {
     "status": "ACTIVE", "name": "web-1", "description": None,
@@ -115,6 +136,8 @@ def test_a_faithful_copy_has_no_differences() -> None:
         ("addresses", {}, {"addresses": [("fa:1", ["10.0.0.6"])]}),
         ("floating", {}, {"floating": [("f", "p")]}),
         ("owner", {}, {"owner": ("admin", "b")}),
+        ("group", {}, {"group": None}),
+        ("tags_inside", {}, {"tags_inside": {}}),
     ],
 )
 def test_each_difference_is_found(

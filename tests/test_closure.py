@@ -23,9 +23,12 @@ def test_a_server_brings_what_it_depends_on() -> None:
         "groups": ["g1"],
         "group_members": ["g1:u1"],
         "assignments": ["r1:u1:p1", "r1:g1:p1"],
+        "qos_specs": [],
+        "volume_types": ["vt1"],
         "quotas": ["p1:compute", "p1:volume"],
         "flavors": ["f1"],
         "keypairs": ["u1:k1"],
+        "server_groups": [],
         "images": ["i1"],
         "qos_policies": [],
         "address_scopes": [],
@@ -36,7 +39,6 @@ def test_a_server_brings_what_it_depends_on() -> None:
         "security_groups": ["g1", "g2"],
         "routers": ["ro1"],
         "rbac_policies": ["rb1"],
-        "volume_types": ["vt1"],
         "ports": ["po1"],
         "trunks": ["tr1"],
         "floating_ips": ["fl1"],
@@ -52,6 +54,17 @@ def test_a_project_also_brings_what_no_server_uses() -> None:
     assert found["volumes"] == ["vol1", "vol2"]
     assert found["floating_ips"] == ["fl1", "fl2"]
     assert found["security_groups"] == ["g1", "g2", "g3"]
+    assert found["server_groups"] == ["sg1"]
+
+
+def test_a_key_pair_that_its_user_deleted_is_not_asked_for() -> None:
+    """Nova refuses a name that the user does not have; the row says which it was."""
+    rows = source()
+    rows["keypairs"] = []
+    (server,) = closure(estate(rows), Chosen(project_ids=(), server_ids=("v1",)))["servers"]
+    assert (server["key_name"], server["lost_key"]) == (None, "k1")
+    (server,) = closure(SOURCE, Chosen(project_ids=(), server_ids=("v1",)))["servers"]
+    assert (server["key_name"], server["lost_key"]) == ("k1", None)
 
 
 def test_a_volume_of_a_server_that_stays_stays() -> None:

@@ -210,6 +210,23 @@ def test_a_domain_with_its_own_driver_is_asked_by_itself(
     assert [row["domain_id"] for row in rows] == ["default", "ldap"]
 
 
+def test_federated_users_are_told_apart(cloud: FakeCloud, reader: CloudReader) -> None:
+    """No listing says who is; each identity provider is asked for its users."""
+    providers = [{"id": "sso"}]
+    everybody = [{"id": id_, "name": id_, "domain_id": "default"} for id_ in ("a", "b")]
+
+    def users(request: Request) -> dict[str, object]:
+        return {"users": everybody[1:] if "idp_id" in request.query else everybody}
+
+    listed = {"identity_providers": providers}
+    cloud.route("GET", "identity", "/OS-FEDERATION/identity_providers", listed)
+    cloud.route("GET", "identity", "/users", users)
+
+    rows, _ = read(reader, "users")
+
+    assert {row["id"]: row["identity_provider"] for row in rows} == {"a": None, "b": "sso"}
+
+
 def test_private_flavors_and_types_are_asked_who_may_use_them(
     cloud: FakeCloud, reader: CloudReader
 ) -> None:

@@ -26,6 +26,7 @@ pytest_plugins = ["tests.lab"]
 pytestmark = pytest.mark.lab
 
 KINDS = ("identity", "quotas", "keypairs")
+FIXED = {"immutable": True}
 
 
 @pytest.fixture(name="pair")
@@ -49,7 +50,12 @@ def _corp(source: Connection, target: Connection) -> Iterator[SimpleNamespace]:
     )  # fmt: skip
     group = keystone.create_group(name=f"{name}-staff", domain_id="default")
     keystone.add_user_to_group(user, group)
-    roles = [keystone.create_role(name=f"{name}-{word}") for word in ("boss", "clerk")]
+    roles = [
+        keystone.create_role(name=f"{name}-{word}", options=options)
+        for word, options in (("boss", {}), ("clerk", FIXED))
+    ]
+    domain = {"name": f"{name}-domain", "tags": ["gold"], "options": FIXED}
+    keystone.post("/domains", json={"domain": domain})
     keystone.put(f"/roles/{roles[0].id}/implies/{roles[1].id}")
     keystone.assign_project_role_to_user(shop, user, roles[1])
     inherited = f"/OS-INHERIT/projects/{corp.id}/groups/{group.id}/roles/{roles[0].id}"
@@ -74,8 +80,14 @@ def _remove(cloud: Connection, name: str) -> None:
     for word in ("shop", "corp"):
         for project in keystone.projects(name=f"{name}-{word}"):
             keystone.delete_project(project)
+    loose = {"options": {"immutable": None}}
     for role in [r for r in keystone.roles() if r.name.startswith(name)]:
+        keystone.patch(f"/roles/{role.id}", json={"role": loose})
         keystone.delete_role(role)
+    for domain in keystone.domains(name=f"{name}-domain"):
+        keystone.patch(f"/domains/{domain.id}", json={"domain": loose})
+        keystone.update_domain(domain, is_enabled=False)
+        keystone.delete_domain(domain)
 
 
 def planned(pair: Site, folder: Path, *include: str) -> Plan:
@@ -123,7 +135,8 @@ def test_identity_arrives_whole_and_a_second_run_writes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """Parents, options, groups, implied and inherited roles, keys and limits are at the target."""
-    include = (f"project:{corp.shop.id}", f"users:{corp.user.id}", f"groups:{corp.group.id}")
+    include = (f"project:{corp.shop.id}", f"users:{corp.user.id}", f"groups:{corp.group.id}",
+               f"domains:{corp.name}-domain")  # fmt: skip
     assert carry_out(pair, planned(pair, tmp_path / "1", *include)) > 10
     keystone = target.identity
     (above,) = keystone.projects(name=corp.corp.name)
@@ -142,6 +155,9 @@ def test_identity_arrives_whole_and_a_second_run_writes_nothing(
     prior = next(keystone.roles(name=corp.roles[0].name))
     implied = keystone.get(f"/roles/{prior.id}/implies").json()["role_inference"]["implies"]
     assert [role["name"] for role in implied] == [corp.roles[1].name]
+    assert [keystone.get_role(r["id"]).options for r in implied] == [FIXED]
+    (domain,) = keystone.get(f"/domains?name={corp.name}-domain").json()["domains"]
+    assert (domain["tags"], domain["options"]) == (["gold"], FIXED)
     limits = target.compute.get(f"/os-quota-sets/{below.id}").json()["quota_set"]
     assert (limits["cores"], limits["ram"]) == (7, -1)
     keys = {

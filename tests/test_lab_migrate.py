@@ -76,6 +76,43 @@ def assert_arrived(source: Connection, target: Connection, source_id: str, copy_
     return copy
 
 
+def grouped(tenant: Tenant) -> tuple[Any, Any]:
+    """Return a server in a group, with a NIC that has a name, and a key pair that is gone."""
+    nova = tenant.connection.compute
+    group = nova.create_server_group(
+        name=f"{tenant.name}-apart", policy="anti-affinity", rules={"max_server_per_host": 2}
+    )
+    key = nova.create_keypair(name=f"{tenant.name}-key")
+    image, flavor, network = tenant.create_image(), tenant.create_flavor(), tenant.create_network()
+    port = tenant.connection.network.create_port(network_id=network.id)
+    server = nova.create_server(
+        name=f"{tenant.name}-server",
+        image_id=image.id,
+        flavor_id=flavor.id,
+        networks=[{"port": port.id, "tag": "front"}],
+        key_name=key.name,
+        metadata={"role": "web"},
+        scheduler_hints={"group": group.id},
+    )
+    server = nova.wait_for_server(server, wait=180)
+    nova.delete_keypair(key)
+    return server, group
+
+
+def assert_named_and_grouped(target: Connection, tenant: Tenant, copy: Any, group: Any) -> None:
+    """The copy's NIC and volume have their names, and it is in the one copy of its group."""
+    path = f"/servers/{copy.id}"
+    nics = target.compute.get(f"{path}/os-interface", microversion="2.70").json()
+    assert [nic["tag"] for nic in nics["interfaceAttachments"]] == ["front"]
+    disks = target.compute.get(f"{path}/os-volume_attachments", microversion="2.70").json()
+    assert [disk["tag"] for disk in disks["volumeAttachments"]] == ["data"]
+    every = target.compute.server_groups(all_projects=True)
+    (there,) = [each for each in every if each.name == group.name]
+    assert (there.policy, there.rules) == (group.policy, group.rules)
+    assert there.member_ids == [copy.id]
+    assert (there.project_id, there.user_id) == (copy.project_id, copy.user_id)
+
+
 @pytest.mark.prefect
 @pytest.mark.usefixtures("prefect_server")
 def test_a_project_moves_and_a_second_run_writes_nothing(
@@ -85,9 +122,11 @@ def test_a_project_moves_and_a_second_run_writes_nothing(
     """Dry run: no write. Run: the server with its volume is there. Second run: no write."""
     from pumphouse.flows.migrate import migrate
 
-    server = served(tenant, metadata={"role": "web"})
+    server, group = grouped(tenant)
+    spare = tenant.create_volume(name=f"{tenant.name}-spare")
+    tenant.connection.block_storage.set_volume_readonly(spare, True)
     volume = tenant.create_volume()
-    tenant.connection.compute.create_volume_attachment(server, volume_id=volume.id)
+    tenant.connection.compute.create_volume_attachment(server, volume_id=volume.id, tag="data")
     tenant.connection.block_storage.wait_for_status(volume, "in-use", wait=120)
     pair.save("lab-migrate", overwrite=True)
     writes = Writes(monkeypatch.setattr)
@@ -104,6 +143,9 @@ def test_a_project_moves_and_a_second_run_writes_nothing(
     copy = assert_arrived(source, target, server.id, copy_id)
     assert copy.status == "ACTIVE"
     assert [target.block_storage.get_volume(v.id).metadata[SOURCE_ID] for v in copy.attached_volumes] == [volume.id]  # fmt: skip  # noqa: E501
+    assert_named_and_grouped(target, tenant, copy, group)
+    (spare_copy,) = target.block_storage.volumes(all_projects=True, name=spare.name)
+    assert spare_copy.metadata == {SOURCE_ID: spare.id, "readonly": "True"}
     del writes.seen[:]
     assert migrate(**options).done == 0
     assert writes.seen == []

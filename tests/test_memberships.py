@@ -128,10 +128,11 @@ def test_rows_without_names_are_called_by_what_they_say() -> None:
 
 
 def test_limits_that_the_target_does_not_know_are_lost() -> None:
-    """A name of an older release is a loss with its value; without a table nothing is said."""
+    """A name of an older release is a loss with its value, unless that is unlimited."""
     rows, dst = source(), target()
-    rows["quotas"].append(
-        {"project_id": "p1", "service": "compute", "resource": "fixed_ips", "limit": -1}
+    rows["quotas"].extend(
+        {"project_id": "p1", "service": "compute", "resource": name, "limit": limit}
+        for name, limit in (("fixed_ips", 9), ("floating_ips", -1))
     )
     dst["quotas"] = [
         {"project_id": "x", "service": "compute", "resource": name, "limit": 1}
@@ -140,5 +141,5 @@ def test_limits_that_the_target_does_not_know_are_lost() -> None:
     here = estate(rows)
     made = plan(chosen(Selection(include=("project:shop",)), here), here, estate(dst))
     losses = {each.source_id: each.losses for each in made.of("quotas")}
-    assert losses["p1:compute"] == ("Limits that the target does not know: fixed_ips -1.",)
+    assert losses["p1:compute"] == ("Limits that the target does not know: fixed_ips 9.",)
     assert losses["p1:volume"] == ()

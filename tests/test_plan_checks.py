@@ -254,3 +254,56 @@ def test_everything_is_said_at_once() -> None:
     ]
     kinds = [sentence.split()[0] for sentence in planned(src, dst).obstacles]
     assert kinds == ["floating_ips", "volumes", "volumes", "servers"]
+
+
+@pytest.mark.parametrize("cloud", ["source", "target"])
+def test_nothing_is_made_in_a_project_that_is_disabled(cloud: str) -> None:
+    """Nobody gets a token for it: said before, with the way out."""
+    src, dst = source(), there(target())
+    (src if cloud == "source" else dst)["projects"][0 if cloud == "source" else -1] |= {
+        "is_enabled": False
+    }
+    made = planned(src, dst)
+    for key in ("servers:v1", "volumes:vol2", "server_groups:sg1"):
+        assert f"The {cloud}'s project shop" in reason(made, key)
+        assert "enable it until it has moved" in reason(made, key)
+
+
+def test_no_project_is_made_below_what_is_disabled() -> None:
+    """Keystone refuses that, in a domain as below a project."""
+    src, dst = source(), target()
+    src["domains"].append({"id": "d2", "name": "old", "is_enabled": False})
+    src["projects"][0]["domain_id"] = "d2"
+    assert "source's domain old (d2) is disabled" in reason(planned(src, dst), "projects:p1")
+    src["projects"][0] |= {"domain_id": "default", "parent_id": "p2"}
+    src["projects"][1]["is_enabled"] = False
+    assert "project other (p2) is disabled" in reason(planned(src, dst), "projects:p1")
+
+
+def test_a_disabled_domain_is_not_taken_for_an_enabled_one() -> None:
+    """Who may log in is no detail."""
+    src, dst = source(), target()
+    src["domains"][0]["is_enabled"] = True
+    dst["domains"][0]["is_enabled"] = False
+    found = next(i for i in planned(src, dst).items if i.kind == "domains")
+    assert found.action is Action.CONFLICT
+
+
+def test_federated_users_are_never_made() -> None:
+    """Their identity provider makes them; one that is there is adopted."""
+    src, dst = source(), target()
+    src["users"][0]["identity_provider"] = "sso"
+    assert "identity provider sso" in reason(planned(src, dst), "users:u1")
+    dst["users"] = [{**src["users"][0], "id": "U1"}]
+    found = next(i for i in planned(src, dst).items if i.key == "users:u1")
+    assert (found.action, found.target_id) == (Action.ADOPT, "U1")
+
+
+@pytest.mark.parametrize(("factor", "action"), [(1.0, Action.ADOPT), (2.0, Action.CONFLICT)])
+def test_flavors_of_another_network_share_are_others(factor: float, action: Action) -> None:
+    """The rxtx factor is a number of a flavor like any other."""
+    src, dst = source(), target()
+    src["flavors"][0] |= {"is_public": True, "access_project_ids": None}
+    dst["flavors"] = [{**src["flavors"][0], "id": "F1", "rxtx_factor": factor}]
+    found = next(i for i in planned(src, dst).items if i.key == "flavors:f1")
+    assert found.action is action

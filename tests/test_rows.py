@@ -20,7 +20,7 @@ RECORDED: dict[str, dict[str, list[dict[str, Any]]]] = {
 }
 JOINED: dict[str, Callable[[dict[str, Any]], Row]] = {
     "endpoints": lambda raw: rows_identity.endpoint(raw, {}),
-    "users": rows_identity.user,
+    "users": lambda raw: rows_identity.user(raw, {}),
     "groups": rows_identity.group,
     "roles": rows_identity.role,
     "application_credentials": lambda raw: rows_identity.application_credential(raw, "user"),
@@ -31,7 +31,7 @@ JOINED: dict[str, Callable[[dict[str, Any]], Row]] = {
     "hypervisors": rows_compute.hypervisor,
     "images": lambda raw: rows_storage.image(raw, {}),
     "hidden_images": lambda raw: rows_storage.image(raw, {}),
-    "volume_types": lambda raw: rows_storage.volume_type(raw, {}),
+    "volume_types": lambda raw: rows_storage.volume_type(raw, {}, {}),
     "compute_zones": lambda raw: rows_compute.availability_zone(raw, "compute"),
     "volume_zones": lambda raw: rows_compute.availability_zone(raw, "volume"),
     "effective_assignments": rows_identity.assignment,
@@ -220,9 +220,35 @@ def test_a_private_volume_type_has_an_access_list() -> None:
     """As with flavors."""
     raw = RECORDED["zed"]["volume_types"][0]
 
-    row = rows_storage.volume_type({**raw, "is_public": False}, {raw["id"]: ["b", "a"]})
+    row = rows_storage.volume_type({**raw, "is_public": False}, {raw["id"]: ["b", "a"]}, {})
 
     assert row["access_project_ids"] == ["a", "b"]
+
+
+def test_how_a_volume_type_encrypts_is_read() -> None:
+    """Cinder answers an empty object for a type that does not."""
+    raw = RECORDED["zed"]["volume_types"][0]
+    said = {"provider": "luks", "cipher": "aes", "key_size": 256, "control_location": "front-end"}
+
+    encrypting = rows_storage.volume_type(
+        raw, {}, {**said, "encryption_id": "e", "deleted": False}
+    )
+
+    assert (encrypting["encryption"], rows_storage.volume_type(raw, {}, {})["encryption"]) == (
+        said,
+        None,
+    )
+
+
+def test_what_cinder_shows_among_metadata_is_none() -> None:
+    """The read-only flag is a column; nobody could write it as metadata."""
+    raw = RECORDED["zed"]["volumes"][0]
+    shown = {"tier": "db", "readonly": "True", "attached_mode": "ro"}
+
+    row = rows_storage.volume({**raw, "metadata": shown})
+
+    assert (row["metadata"], row["is_readonly"]) == ({"tier": "db"}, True)
+    assert rows_storage.volume(raw)["is_readonly"] is False
 
 
 @pytest.mark.parametrize(("value", "expected"), [("true", True), ("false", False), (True, True)])

@@ -72,6 +72,7 @@ def _one_by_one(cloud: FakeCloud) -> None:
     cloud.route("GET", "image", "/images/{id}/members", {"members": []})
     access = {"volume_type_access": [{"project_id": answers.project_id(1)}]}
     cloud.route("GET", "block-storage", "/types/{id}/os-volume-type-access", access)
+    cloud.route("GET", "block-storage", "/types/{id}/encryption", {})
     inventories = {"inventories": answers.INVENTORIES}
     cloud.route("GET", "placement", "/resource_providers/{id}/inventories", inventories)
     usages = {"usages": {"VCPU": 12, "PCPU": 4, "MEMORY_MB": 2048, "DISK_GB": 100}}

@@ -77,6 +77,8 @@ def _counted(draft: Draft) -> Iterator[tuple[str, str, int]]:
         yield "compute", "instances", 1
         yield "compute", "cores", row["vcpus"] or 0
         yield "compute", "ram", row["ram_mib"] or 0
+    elif draft.kind == "server_groups":
+        yield "compute", "server_groups", 1
     elif draft.kind == "volumes":
         size = row["size_gib"] or 0
         yield "volume", "volumes", 1

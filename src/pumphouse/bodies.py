@@ -349,9 +349,9 @@ def server(
     return present(body)
 
 
-def hints(row: Row) -> dict[str, Any]:
+def hints(row: Row, ids: Ids) -> dict[str, Any]:
     """Return what goes beside the body of a server: the target's group that it joins."""
-    group = row.get("target_group_id")
+    group = ids.get("server_groups", {}).get(row.get("group_id") or "")
     return {"os:scheduler_hints": {"group": group}} if group else {}
 
 

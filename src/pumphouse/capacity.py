@@ -81,17 +81,19 @@ def servers(every: list[Draft], target: Estate) -> list[Cost]:
         return []
     before = there.free.copy()
     wanted = [(draft, needs(draft.row)) for draft in new if not draft.problems]
+    groups = {d.row["id"]: d.row for d in every if d.kind == "server_groups"}
     wanted.sort(key=lambda pair: (pair[1].ram_mib, pair[1].vcpus, pair[1].local_gib), reverse=True)
     for draft, of in wanted:
-        if problem := _place(draft.row, of, there, target):
+        group = target.get("server_groups", draft.row.get("target_group_id"))
+        group = group or groups.get(draft.row.get("group_id"))
+        if problem := _place(draft.row, of, there, group):
             draft.problems.append(problem)
     return list(_costs([(draft.row, of) for draft, of in wanted], there, before))
 
 
-def _place(row: Row, of: Needs, there: Hosts, target: Estate) -> str:
-    """Take the room of one server; return why there is none."""
-    zone, group_id = row.get("target_zone"), row.get("target_group_id")
-    group = target.get("server_groups", group_id)
+def _place(row: Row, of: Needs, there: Hosts, group: Row | None) -> str:
+    """Take the room of one server, which joins *group*; return why there is none."""
+    zone = row.get("target_zone")
     allowed = np.ones(len(there.names), dtype=bool)
     if zone:
         allowed &= there.zones == zone

@@ -28,8 +28,16 @@ ANSWERS = {
     "SHELVED": "It is shelved; unshelve it first.",
     "SHELVED_OFFLOADED": "It is shelved and offloaded; unshelve it first.",
     "RESCUE": "It is in rescue mode; unrescue it first.",
-    "RESIZED": "A resize waits for confirmation; confirm or revert it.",
     "VERIFY_RESIZE": "A resize waits for confirmation; confirm or revert it.",
+    "RESIZE": "It is being resized; wait until it asks for confirmation, and confirm it.",
+    "REVERT_RESIZE": "Its resize is being reverted; wait until it is ACTIVE again.",
+    "BUILD": "It is being built; wait until it is ACTIVE.",
+    "REBUILD": "It is being rebuilt; wait until it is ACTIVE again.",
+    "MIGRATING": "It moves to another host of the source; wait until it is there.",
+    "REBOOT": "It reboots; wait until it is ACTIVE again.",
+    "HARD_REBOOT": "It reboots; wait until it is ACTIVE again, or reset its state if it hangs.",
+    "PASSWORD": "Its password is being set; wait until it is ACTIVE again.",
+    "DELETED": "It is deleted; leave it out.",
     "ERROR": "It is in error; repair it, or reset its state when it is sound.",
     "SOFT_DELETED": "It is deleted and waits for reclaim; restore it or leave it out.",
     "UNKNOWN": "Its host does not answer; bring the host back, or evacuate it.",
@@ -92,9 +100,16 @@ def losses(server: Row, mover: Mover) -> list[str]:
     if server["pinned_availability_zone"] and not server.get("target_zone"):
         zone = server["pinned_availability_zone"]
         found.append(f"Its availability zone {zone}: the target's scheduler chooses.")
-    if server["server_group_ids"] and not server.get("target_group_id"):
+    if server["server_group_ids"] and not server.get("group_id"):
         found.append("Its server group: affinity is not kept.")
+    if server.get("lost_key"):
+        inside = "no key is put on its new disk" if mover is Mover.REBUILD else "its disk keeps it"
+        found.append(f"Its key pair {server['lost_key']}, which its user has deleted: {inside}.")
     return found
+
+
+CARRIED = ("volumes", "addresses", "floating", "owner", "group", "tags_inside")
+"""What of a server only other calls tell."""
 
 
 def same_server(source: Row, copy: Mapping[str, Any], carried: Mapping[str, Any]) -> list[str]:
@@ -103,7 +118,8 @@ def same_server(source: Row, copy: Mapping[str, Any], carried: Mapping[str, Any]
 
     source: Row of the source's table, with its ``ports`` and ``attached``.
     carried: Beside it, what is known of the target: ``volumes`` (ids in order), ``flavor``,
-        ``addresses`` (of its ports), ``floating`` and the same of the source as ``wanted_…``.
+        ``addresses`` (of its ports), ``floating``, ``owner``, ``group`` (its server group),
+        ``tags_inside`` (of NICs and disks) and the same of the source as ``wanted_…``.
     """
     wanted = {
         "status": was(source),
@@ -116,7 +132,7 @@ def same_server(source: Row, copy: Mapping[str, Any], carried: Mapping[str, Any]
         "metadata": own_free(source["metadata"]),
         "tags": sorted(source["tags"] or []),
         "source id": source["id"],
-    } | {name: carried[f"wanted_{name}"] for name in ("volumes", "addresses", "floating", "owner")}
+    } | {name: carried[f"wanted_{name}"] for name in CARRIED}
     found = {
         "status": copy["status"],
         "name": copy["name"],
@@ -128,7 +144,7 @@ def same_server(source: Row, copy: Mapping[str, Any], carried: Mapping[str, Any]
         "metadata": own_free(copy.get("metadata")),
         "tags": sorted(copy.get("tags") or []),
         "source id": (copy.get("metadata") or {}).get(SOURCE_ID),
-    } | {name: carried[name] for name in ("volumes", "addresses", "floating", "owner")}
+    } | {name: carried[name] for name in CARRIED}
     return differences(wanted, found)
 
 

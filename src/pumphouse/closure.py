@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from pumphouse import images, memberships, policies, trunks
+from pumphouse import images, memberships, policies, quota_sets, trunks
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
@@ -21,9 +21,12 @@ KINDS = (
     "groups",
     "group_members",
     "assignments",
+    "qos_specs",
+    "volume_types",
     "quotas",
     "flavors",
     "keypairs",
+    "server_groups",
     "images",
     "qos_policies",
     "address_scopes",
@@ -34,7 +37,6 @@ KINDS = (
     "security_groups",
     "routers",
     "rbac_policies",
-    "volume_types",
     "ports",
     "trunks",
     "floating_ips",
@@ -81,11 +83,10 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     found["images"] = _with_kernels(
         estate, servers, kept("images", _images(estate, servers, whole) + alone("images"))
     )
-    types = {row["volume_type"] for row in found["volumes"]}
-    used = [
-        r for name in sorted(types - {None}) for r in estate.where("volume_types", "name", name)
-    ]
-    found["volume_types"] = _by_id(used + _every(estate, "volume_types", what))
+    _add_types(estate, found, what)
+    joined = _pick(estate, "server_groups", [row.get("group_id") for row in servers])
+    owned = _owned(estate, "server_groups", whole)
+    found["server_groups"] = _by_id(joined + owned + alone("server_groups"))
     floating = _floating_ips(estate, found["ports"], whole) + alone("floating_ips")
     found["floating_ips"] = kept("floating_ips", floating)
     _add_networks(estate, found, whole, homes, what)
@@ -96,6 +97,19 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     policies.add(estate, found, whole, {kind: alone(kind) for kind in policies.EXTENSIONS})
     _add_identity(estate, found, homes, what)
     return found
+
+
+def _add_types(estate: Estate, found: Rows, what: "Chosen") -> None:
+    """Add the types of the volumes found, and the QoS specs of these types."""
+    types = {row["volume_type"] for row in found["volumes"]}
+    used = [
+        r for name in sorted(types - {None}) for r in estate.where("volume_types", "name", name)
+    ]
+    found["volume_types"] = _by_id(used + _every(estate, "volume_types", what))
+    specs = [row["qos_specs_id"] for row in found["volume_types"]]
+    found["qos_specs"] = _by_id(
+        _pick(estate, "qos_specs", specs) + _every(estate, "qos_specs", what)
+    )
 
 
 def _every(estate: Estate, kind: str, what: "Chosen") -> list[Row]:
@@ -146,10 +160,20 @@ def _server(estate: Estate, row: Row) -> Row:
     below = trunks.ports(trunks.of_server({"ports": ports}, estate), estate)
     return {
         **row,
+        "key_name": None if _is_keyless(estate, row) else row["key_name"],
+        "lost_key": row["key_name"] if _is_keyless(estate, row) else None,
         "attached": sorted(attached, key=lambda v: device_order(v, row["id"])),
         "ports": ports,
         "subports": [port for port in below if port not in ports],
     }
+
+
+def _is_keyless(estate: Estate, row: Row) -> bool:
+    """Tell whether a server names a key pair that its user no longer has."""
+    if not row["key_name"] or estate.table("keypairs") is None:
+        return False
+    theirs = estate.where("keypairs", "user_id", row["user_id"])
+    return row["key_name"] not in [pair["name"] for pair in theirs]
 
 
 def _flavors(estate: Estate, servers: list[Row], homes: set[str], alone: list[Row]) -> list[Row]:
@@ -177,7 +201,7 @@ def embedded(server: Row) -> Row:
         "id": f"embedded:{server['flavor_name']}",
         "name": server["flavor_name"],
         "description": None,
-        "rxtx_factor": 1.0,
+        "rxtx_factor": None,
         "is_public": False,
         "is_disabled": False,
         "extra_specs": server["flavor_extra_specs"] or {},
@@ -268,7 +292,8 @@ def _add_identity(estate: Estate, found: Rows, homes: set[str], what: "Chosen") 
     found["projects"] = memberships.with_parents(estate, sorted(homes) + _unique(owners))
     named = {kind: _every(estate, kind, what) for kind in ("domains", "users", "groups", "roles")}
     memberships.add(estate, found, homes, named, what.is_everything)
-    people = [row["user_id"] for row in found["servers"] + found["volumes"]]
+    owned = found["servers"] + found["volumes"] + found["server_groups"]
+    people = [row["user_id"] for row in owned]
     people += [row["user_id"] for row in found["assignments"] + found["group_members"]]
     found["users"] = _by_id(_pick(estate, "users", people) + named["users"])
     found["keypairs"] = [
@@ -276,18 +301,7 @@ def _add_identity(estate: Estate, found: Rows, homes: set[str], what: "Chosen") 
         for user in _unique(row["id"] for row in found["users"])
         for row in estate.where("keypairs", "user_id", user)
     ]
-    found["quotas"] = _quotas(estate, homes)
+    found["quotas"] = quota_sets.grouped(_owned(estate, "quotas", homes))
     scoped = found["projects"] + found["users"] + found["groups"] + found["roles"]
     domains = [row["domain_id"] for row in scoped + found["assignments"]]
     found["domains"] = _by_id(_pick(estate, "domains", domains) + named["domains"])
-
-
-def _quotas(estate: Estate, homes: set[str]) -> list[Row]:
-    grouped: dict[tuple[str, str], Row] = {}
-    for row in _owned(estate, "quotas", homes):
-        key = (row["project_id"], row["service"])
-        entry = grouped.setdefault(
-            key, {"id": ":".join(key), "project_id": key[0], "service": key[1], "limits": {}}
-        )
-        entry["limits"][row["resource"]] = row["limit"]
-    return list(grouped.values())

@@ -105,7 +105,9 @@ def _flavor_parts(row: Row, estate: Estate) -> frozenset[Hashable]:
 
 def _flavor(row: Row, estate: Estate) -> dict[str, Any]:
     numbers = ("vcpus", "ram_mib", "disk_gib", "ephemeral_gib", "swap_mib", "is_public")
-    return {n: row[n] for n in numbers}
+    # A flavor that only servers remember has no factor: any will do.
+    factor = {} if row["rxtx_factor"] is None else {"rxtx_factor": row["rxtx_factor"]}
+    return {n: row[n] for n in numbers} | factor
 
 
 def _image_key(row: Row, estate: Estate) -> Hashable:
@@ -206,7 +208,7 @@ def _floating(row: Row, estate: Estate) -> dict[str, Any]:
 
 
 RULES: dict[str, Rule] = {
-    "domains": Rule(_by_name, _nothing),
+    "domains": Rule(_by_name, _fields("is_enabled")),
     "projects": Rule(
         _in_domain,
         lambda row, estate: {
@@ -220,6 +222,8 @@ RULES: dict[str, Rule] = {
     "groups": Rule(_in_domain, _nothing),
     "group_members": Rule(memberships.member_key, _nothing),
     "assignments": Rule(memberships.assignment_key, _nothing),
+    "qos_specs": Rule(_by_name, _fields("consumer", "specs")),
+    "volume_types": Rule(_by_name, _nothing),
     "flavors": Rule(_by_name, _flavor, _flavor_parts),
     "keypairs": Rule(
         lambda row, estate: (estate.label("users", row["user_id"]), row["name"]),
@@ -236,14 +240,13 @@ RULES: dict[str, Rule] = {
     ),
     "security_groups": Rule(_in_project, _nothing, _rules),
     "routers": Rule(_in_project, _router, _interfaces),
-    "volume_types": Rule(_by_name, _nothing),
     "ports": Rule(_port_key, _port),
     "trunks": Rule(trunks.key, _nothing, trunks.parts),
     "floating_ips": Rule(_floating_key, _floating),
     "volumes": Rule(None, _fields("size_gib")),
     "servers": Rule(None, _nothing),
 }
-"""By kind. Quotas are compared apart: they are limits, not things."""
+"""By kind. Quotas and server groups are compared apart: they have no names of their own."""
 
 
 def match(kind: str, row: Row, source: Estate, target: Estate) -> Match:

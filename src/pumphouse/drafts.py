@@ -3,11 +3,20 @@
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pumphouse import checks, images, memberships, policies, trunks
+from pumphouse import (
+    checks,
+    images,
+    memberships,
+    policies,
+    quota_sets,
+    server_groups,
+    trunks,
+    volume_types,
+)
 from pumphouse.closure import KINDS, Rows
-from pumphouse.comparison import RULES, Match, differences, mark, match
+from pumphouse.comparison import RULES, Match, differences, match
 from pumphouse.estate import Estate
-from pumphouse.losses import losses, quota_losses
+from pumphouse.losses import losses
 from pumphouse.models import Action, Mover
 from pumphouse.tables import Row
 from pumphouse.translation import Translation
@@ -71,7 +80,11 @@ def drafts(
         {**i, "shared_with": _members_there(i, rows, source, target)} for i in rows["images"]
     ]
     rows = {**rows, "images": shared}
+    rows["qos_specs"] = volume_types.needed_qos(
+        rows["qos_specs"], rows["volume_types"], source, target
+    )
     for kind in KINDS:
+        coming = _coming(found) if kind == "quotas" else frozenset()
         for row in rows[kind]:
             draft = Draft(kind, row, _name(kind, row, source), _project(row, source), _NOTHING)
             if kind == "servers":
@@ -83,8 +96,12 @@ def drafts(
                     continue
                 draft.match = _share_match(row, whole.match.target_id, source, target)
             elif kind == "quotas":
-                draft.match = _quota_match(row, source, target)
-                draft.losses = quota_losses(row, target)
+                there = project_there(row["project_id"], source, target)
+                draft.match = quota_sets.match(row, there, target, coming)
+                draft.losses = quota_sets.losses(row, target, coming)
+            elif kind == "server_groups":
+                draft.match, draft.mapping = server_groups.match(row, target), row["mapping"]
+                draft.losses = server_groups.losses(row, target)
             else:
                 _judge(draft, made, target)
             if kind == "volumes":
@@ -94,6 +111,12 @@ def drafts(
             found.append(draft)
             by_key[draft.key] = draft
     return found
+
+
+def _coming(so_far: list[Draft]) -> frozenset[str]:
+    """Return the limits that come to the target with the volume types that are made."""
+    types = moved(so_far, "volume_types")
+    return frozenset(name for draft in types for name in quota_sets.of_type(draft.row["name"]))
 
 
 _NOTHING = Match(Action.CREATE, None, "")
@@ -112,6 +135,9 @@ def _judge(draft: Draft, made: Translation, target: Estate) -> None:
             _take(draft, applied.target_id, made.estate, target)
             return
     draft.match = match(kind, row, made.estate, target)
+    if kind == "volume_types" and draft.match.action is Action.ADOPT:
+        found = target.get(kind, draft.match.target_id) or {}
+        draft.losses = list(volume_types.instead(row, found, made.estate, target))
     if kind == "images" and draft.is_moved:
         draft.problems += images.problems(row, made.estate)
     is_new = draft.match.action is Action.CREATE
@@ -142,6 +168,8 @@ def _take(draft: Draft, target_id: str, source: Estate, target: Estate) -> None:
     else:
         draft.match = Match(Action.ADOPT, target_id, "The target's is taken, as it is.")
     draft.losses = [f"What the target's has instead: {'; '.join(differing)}."] if differing else []
+    if draft.kind == "volume_types":
+        draft.losses = list(volume_types.instead(draft.row, found, source, target))
 
 
 def _members_there(image: Row, rows: Rows, source: Estate, target: Estate) -> dict[str, str]:
@@ -228,24 +256,6 @@ def _share_match(policy: Row, object_id: str | None, source: Estate, target: Est
     return Match(Action.CREATE, None, "It is not shared so.")
 
 
-def _quota_match(row: Row, source: Estate, target: Estate) -> Match:
-    there = project_there(row["project_id"], source, target)
-    if not there:
-        return Match(Action.CREATE, None, "The project is new.")
-    id_ = f"{there['id']}:{row['service']}"
-    found = {
-        q["resource"]: q["limit"]
-        for q in target.where("quotas", "project_id", there["id"])
-        if q["service"] == row["service"]
-    }
-    differing = sorted(k for k, v in row["limits"].items() if k in found and found[k] != v)
-    if not differing:
-        return Match(Action.SKIP, id_, "The limits are equal.")
-    if mark(there) != row["project_id"]:
-        return Match(Action.ADOPT, id_, "The project was there before; its limits are kept.")
-    return Match(Action.UPDATE, id_, f"Differing: {', '.join(differing)}.", tuple(differing))
-
-
 def project_there(project_id: str, source: Estate, target: Estate) -> Row | None:
     """Return the target's project that a project of the source is or becomes; None if new."""
     label = source.label("projects", project_id)
@@ -293,9 +303,7 @@ def _key(draft: Draft, source: Estate) -> Hashable:
 def _join(leader: Draft, draft: Draft, made: Translation) -> None:
     source = made.estate
     if draft.kind == "quotas":
-        for name, limit in draft.row["limits"].items():
-            before = leader.row["limits"].get(name, 0)
-            leader.row["limits"][name] = -1 if -1 in (before, limit) else before + limit
+        quota_sets.join(leader.row, draft.row)
         leader.match = Match(Action.CREATE, None, "The project is new; limits of several added.")
     elif _is_default(draft):
         reason = f"Its rules are added to those of {leader.label}."

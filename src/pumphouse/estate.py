@@ -17,6 +17,7 @@ SCOPED = {
     "address_scopes": ("projects", "project_id"),
     "subnet_pools": ("projects", "project_id"),
     "address_groups": ("projects", "project_id"),
+    "server_groups": ("projects", "project_id"),
 }
 """Kinds whose names are unique only below another: that kind, and the column with its id."""
 

@@ -20,16 +20,16 @@ from pumphouse.plan import Item, Plan
 from pumphouse.tables import Row
 
 ORDER = (
-    "servers", "volumes", "floating_ips", "trunks", "ports", "routers", "networks",
-    "security_groups", "subnet_pools", "address_scopes", "address_groups", "qos_policies",
-    "images", "keypairs", "quotas", "users", "projects",
+    "servers", "server_groups", "volumes", "floating_ips", "trunks", "ports", "routers",
+    "networks", "security_groups", "subnet_pools", "address_scopes", "address_groups",
+    "qos_policies", "images", "keypairs", "quotas", "users", "projects",
 )  # fmt: skip
 """In which order things are deleted."""
 
 JUDGED = (
-    "servers", "volumes", "floating_ips", "trunks", "ports", "routers", "networks",
-    "security_groups", "subnet_pools", "address_scopes", "address_groups", "qos_policies",
-    "images", "projects", "users", "keypairs", "quotas",
+    "servers", "server_groups", "volumes", "floating_ips", "trunks", "ports", "routers",
+    "networks", "security_groups", "subnet_pools", "address_scopes", "address_groups",
+    "qos_policies", "images", "projects", "users", "keypairs", "quotas",
 )  # fmt: skip
 """In which order they are judged: each after what decides about it."""
 
@@ -226,6 +226,12 @@ class _Judge:
             return f"Its copy is {copy['status'] if copy else 'gone'}."
         return "" if users else self._young(copy["created_at"])
 
+    def server_group(self, item: Item) -> str:
+        """Return why a server group stays."""
+        if count := len(self._staying("servers", item.row["member_ids"] or [])):
+            return f"{count} of its servers stay."
+        return self._alive(item.row["project_id"])
+
     def floating_ip(self, item: Item) -> str:
         """Return why a floating IP stays."""
         port = self.source.get("ports", item.row["port_id"])
@@ -313,6 +319,8 @@ class _Judge:
             left.append(f"{len(images)} images")
         if children := self._left("projects", "parent_id", item.source_id):
             left.append(f"{len(children)} projects below it")
+        if (item.row["options"] or {}).get("immutable"):
+            return "It is immutable in Keystone; set that option to false first."
         return f"It still has {', '.join(left)}." if left else ""
 
     def _left(self, kind: str, column: str, id_: str) -> list[str]:
@@ -361,6 +369,7 @@ class _Judge:
 
 _RULES: dict[str, Callable[[_Judge, Item], str]] = {
     "volumes": _Judge.volume,
+    "server_groups": _Judge.server_group,
     "trunks": _Judge.trunk,
     **dict.fromkeys(USED_BY, _Judge.referred),
     "floating_ips": _Judge.floating_ip,

@@ -25,7 +25,8 @@ OF_KIND = {
     "ports": frozenset({"is_admin_state_up", "binding_profile"}),
     "floating_ips": frozenset({"port_id", "router_id", "fixed_ip_address"}),
     # The zone of a server follows its host; the one it is pinned to is a column of its own.
-    "servers": frozenset({"availability_zone"}),
+    "servers": frozenset({"availability_zone", "target_group_id"}),
+    "server_groups": frozenset({"target_group_id", "member_ids"}),
 }
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode

@@ -17,11 +17,13 @@ class Status(StrEnum):
     FOUND = "found"
     FAILED = "failed"
     LEFT = "left"
+    READY = "ready"
 
 
 class Entry(BaseModel):
     """
-    One action. `status` *found* means nothing had to be done, *left* that it was not tried.
+    One action. `status` *found* means nothing had to be done, *left* that it was not tried,
+    *ready* that it can be done and was not asked for: a dry run.
 
     Attributes:
         downtime_s: From the stop of the source server to the verified copy.

@@ -58,6 +58,9 @@ RAW: dict[str, Listing] = {
     "endpoints": Listing("identity", "/endpoints", "endpoints"),
     "domains": Listing("identity", "/domains", "domains"),
     "projects": Listing("identity", "/projects", "projects"),
+    "identity_providers": Listing(
+        "identity", "/OS-FEDERATION/identity_providers", "identity_providers"
+    ),
     "users": Listing("identity", "/users", "users"),
     "groups": Listing("identity", "/groups", "groups"),
     "roles": Listing("identity", "/roles", "roles"),
@@ -141,6 +144,9 @@ LISTINGS: dict[str, Listing] = {
         rows_storage.attachment,
         _EVERYBODYS,
         paging="marker",
+    ),
+    "qos_specs": Listing(
+        "block-storage", "/qos-specs", "qos_specs", rows_storage.qos_specs, _PAGED
     ),
     "volume_services": Listing(
         "block-storage", "/os-services", "services", rows_storage.volume_service

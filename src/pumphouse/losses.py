@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
-from pumphouse import images, policies, routers
+from pumphouse import images, policies, routers, volume_types
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
-
-BACKEND = "volume_backend_name"
 
 Losses = Iterator[str]
 
@@ -15,14 +13,6 @@ def losses(kind: str, row: Row, source: Estate) -> list[str]:
     """Return what a copy of *row* will not have; servers are judged by `pumphouse.checks`."""
     said = SAID.get(kind)
     return list(said(row, source)) if said else []
-
-
-def quota_losses(row: Row, target: Estate) -> list[str]:
-    """Return which limits the target has no name for; of an unread service nothing is known."""
-    known = {q["resource"] for q in target.where("quotas", "service", row["service"])}
-    lost = sorted(name for name in row["limits"] if name not in known) if known else []
-    shown = ", ".join(f"{name} {row['limits'][name]}" for name in lost)
-    return [f"Limits that the target does not know: {shown}."] if lost else []
 
 
 def _user(row: Row, source: Estate) -> Losses:
@@ -91,11 +81,9 @@ def _floating_ip(row: Row, source: Estate) -> Losses:
         yield f"Its {len(forwarded)} port forwarding(s) ({shown}): make them once it has moved."
 
 
-def _volume_type(row: Row, source: Estate) -> Losses:
-    if row["qos_specs_id"]:
-        yield "Its QoS specs."
-    if (row["extra_specs"] or {}).get(BACKEND):
-        yield "The backend that it names: the target's scheduler chooses one."
+def _flavor(row: Row, source: Estate) -> Losses:
+    if row["is_disabled"]:
+        yield "That it is disabled: Nova's API cannot say so of a new one."
 
 
 def _volume(row: Row, source: Estate) -> Losses:
@@ -117,6 +105,7 @@ SAID: dict[str, Callable[[Row, Estate], Losses]] = {
     "routers": _router,
     "ports": _port,
     "floating_ips": _floating_ip,
-    "volume_types": _volume_type,
+    "volume_types": volume_types.losses,
+    "flavors": _flavor,
     "volumes": _volume,
 }

@@ -93,7 +93,7 @@ class FlavorMapping(Named):
 
 
 class PlaceMapping(_Section):
-    """Where servers are put: zones and groups, which are the target's own."""
+    """Where servers are put: zones, which are the target's own."""
 
     model_config = ConfigDict(title="Places")
 
@@ -103,6 +103,21 @@ class PlaceMapping(_Section):
         title="What is not named",
         description="keep: the one of the same name, where the target has it; else none, which "
         "the plan says as a loss. require: the target must have it. drop: none.",
+    )
+
+
+class GroupMapping(_Section):
+    """Which server groups servers join at the target."""
+
+    model_config = ConfigDict(title="Server groups")
+
+    names: Names = _NAMES
+    unnamed: Literal["create", "keep", "require", "drop"] = Field(
+        default="create",
+        title="What is not named",
+        description="create: it is made where its project has none of that name and policy. keep: "
+        "the one that is there; else none, which the plan says as a loss. require: it must be "
+        "there. drop: none.",
     )
 
 
@@ -127,7 +142,7 @@ class Mappings(_Section):
     availability_zones: PlaceMapping = Field(
         default_factory=PlaceMapping, title="Availability zones"
     )
-    server_groups: PlaceMapping = Field(default_factory=PlaceMapping, title="Server groups")
+    server_groups: GroupMapping = Field(default_factory=GroupMapping, title="Server groups")
 
     router_addresses: Literal["new", "same"] = Field(
         default="new",

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from pumphouse.checks import MOVER_KEY
 from pumphouse.drafts import GIB, Draft
 from pumphouse.estate import Estate
-from pumphouse.losses import BACKEND
 from pumphouse.models import ON_CEPH, Mover
 from pumphouse.rbd_options import SharedBackends, backend_of, looked_up
 from pumphouse.tables import Row
 from pumphouse.translation import Translation
+from pumphouse.volume_types import BACKEND
 
 
 def choose(

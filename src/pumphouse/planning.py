@@ -11,7 +11,7 @@ from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse import images, policies, trunks
+from pumphouse import images, policies, quota_sets, trunks
 from pumphouse.addresses import addresses
 from pumphouse.allowances import quotas
 from pumphouse.capacity import servers
@@ -44,7 +44,9 @@ REFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ("projects", "project_id"), ("domains", "domain_id"),
     ),
     "quotas": (("projects", "project_id"),),
+    "volume_types": (("qos_specs", "qos_specs_id"),),
     "keypairs": (("users", "user_id"),),
+    "server_groups": (("projects", "project_id"), ("users", "user_id")),
     "images": (("projects", "owner_id"),),
     "qos_policies": (("projects", "project_id"),),
     "address_scopes": (("projects", "project_id"),),
@@ -62,7 +64,9 @@ REFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ("qos_policies", "qos_policy_id"),
     ),
     "volumes": (("projects", "project_id"), ("users", "user_id")),
-    "servers": (("projects", "project_id"), ("users", "user_id")),
+    "servers": (
+        ("projects", "project_id"), ("users", "user_id"), ("server_groups", "group_id"),
+    ),
 }  # fmt: skip
 """By kind: the kinds it refers to, and the column with the id."""
 
@@ -153,7 +157,9 @@ def _say_passwords(every: list[Draft], passwords: Passwords) -> None:
 def _item(draft: Draft, depends: tuple[str, ...], rates: Rates) -> Item:
     found, problems = draft.match, draft.problems
     action, reason = found.action, found.reason
-    if problems and action is not Action.SKIP:
+    # Limits that are equal may be too small all the same.
+    is_left_alone = reason == SKIPPED or draft.kind != "quotas"
+    if problems and not (action is Action.SKIP and is_left_alone):
         action = Action.BLOCKED
         reason = " ".join(dict.fromkeys(problems))
     is_moved = action in (Action.CREATE, Action.UPDATE)
@@ -224,6 +230,14 @@ def _referred(draft: Draft, source: Estate) -> Iterable[str]:
         keys.append(f"qos_policies:{gateway.get('qos_policy_id')}")
         keys += [f"subnets:{fixed['subnet_id']}" for fixed in row["target_addresses"]]
         keys += [f"subnets:{f['subnet_id']}" for p in row["interfaces"] for f in p["fixed_ips"]]
+    if draft.kind == "volume_types":
+        keys += [f"projects:{id_}" for id_ in row["access_project_ids"] or ()]
+    if draft.kind == "quotas" and row["service"] == "volume":
+        keys += [
+            f"volume_types:{t['id']}"
+            for t in source.rows("volume_types")
+            if row["limits"].keys() & set(quota_sets.of_type(t["name"]))
+        ]
     if draft.kind == "volumes":
         types = source.where("volume_types", "name", row["volume_type"])
         keys += [f"volume_types:{t['id']}" for t in types]

@@ -33,8 +33,8 @@ EVERYBODY = "*"
 RULE_OWN = ("id", "qos_policy_id", "type", "tags")
 """What a QoS rule has beside what it says."""
 
-UNMARKED = ("address_scopes", "address_groups")
-"""Kinds that Neutron gives no tags: a copy is known by its name, in a project that is ours."""
+UNMARKED = ("address_scopes", "address_groups", "server_groups")
+"""Kinds that take no tags: a copy is known by its name, in a project that is ours."""
 
 
 def versioned_key(row: Row, estate: Estate) -> Hashable:

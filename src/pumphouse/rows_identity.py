@@ -35,7 +35,7 @@ def region(raw: Raw) -> Row:
 
 def domain(raw: Raw) -> Row:
     """Return the row of a domain."""
-    return taken(raw, "id name description", is_enabled="enabled")
+    return taken(raw, "id name description tags options", is_enabled="enabled")
 
 
 def project(raw: Raw) -> Row:
@@ -44,10 +44,11 @@ def project(raw: Raw) -> Row:
     return taken(raw, same, is_enabled="enabled")
 
 
-def user(raw: Raw) -> Row:
-    """Return the row of a user."""
+def user(raw: Raw, providers: Mapping[str, str]) -> Row:
+    """Return the row of a user; *providers* gives the identity providers of federated ones."""
     same = "id name domain_id email description default_project_id password_expires_at options"
-    return taken(raw, same, is_enabled="enabled")
+    row = taken(raw, same, is_enabled="enabled")
+    return row | {"identity_provider": providers.get(raw["id"])}
 
 
 def group(raw: Raw) -> Row:
@@ -57,7 +58,7 @@ def group(raw: Raw) -> Row:
 
 def role(raw: Raw) -> Row:
     """Return the row of a role."""
-    return taken(raw, "id name domain_id description")
+    return taken(raw, "id name domain_id description options")
 
 
 def implied_roles(raw: Raw) -> Iterator[Row]:

@@ -37,12 +37,29 @@ def image(raw: Raw, members: Mapping[str, Sequence[Raw]]) -> Row:
     return row
 
 
-def volume_type(raw: Raw, access: Mapping[str, Sequence[str]]) -> Row:
-    """Return the row of a volume type; *access* gives the project ids of the private ones."""
+ADMINISTRATORS = ("readonly", "attached_mode")
+"""What Cinder shows among a volume's metadata, and is none: nobody can write it there."""
+
+_ENCRYPTION = "provider cipher key_size control_location"
+
+
+def volume_type(raw: Raw, access: Mapping[str, Sequence[str]], encryption: Raw) -> Row:
+    """
+    Return the row of a volume type.
+
+    access: The project ids of the private ones, by id.
+    encryption: What Cinder says of how it encrypts: nothing of a type that does not.
+    """
     row = taken(raw, "id name description is_public qos_specs_id extra_specs")
     private = raw["id"] in access and not row["is_public"]
     row["access_project_ids"] = sorted(access[raw["id"]]) if private else None
+    row["encryption"] = taken(encryption, _ENCRYPTION) if encryption.get("provider") else None
     return row
+
+
+def qos_specs(raw: Raw) -> Row:
+    """Return the row of the QoS specs of volume types."""
+    return taken(raw, "id name consumer specs")
 
 
 def volume(raw: Raw) -> Row:
@@ -60,6 +77,9 @@ def volume(raw: Raw) -> Row:
         image_metadata="volume_image_metadata",
     )
     row["is_bootable"] = flag(raw.get("bootable"))
+    metadata = row["metadata"] or {}
+    row["is_readonly"] = flag(metadata.get("readonly")) or False
+    row["metadata"] = {k: v for k, v in metadata.items() if k not in ADMINISTRATORS}
     row["attachments"] = [
         taken(a, "server_id device attachment_id") for a in raw.get("attachments", ())
     ]
@@ -70,7 +90,7 @@ def snapshot(raw: Raw) -> Row:
     """Return the row of a volume snapshot."""
     return taken(
         raw,
-        "id name description volume_id status metadata created_at",
+        "id name description user_id volume_id status metadata created_at",
         project_id="os-extended-snapshot-attributes:project_id",
         size_gib="size",
     )

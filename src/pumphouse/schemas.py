@@ -110,6 +110,8 @@ SCHEMAS: dict[str, Schema] = {
             name
             description
             is_enabled:bool
+            tags:json list of text
+            options:json
         """,
         ),
         _schema(
@@ -142,6 +144,7 @@ SCHEMAS: dict[str, Schema] = {
             is_enabled:bool
             password_expires_at:time
             options:json
+            identity_provider of a federated user
         """,
         ),
         _schema(
@@ -174,6 +177,7 @@ SCHEMAS: dict[str, Schema] = {
             name
             domain_id
             description
+            options:json
         """,
         ),
         _schema(
@@ -700,6 +704,18 @@ SCHEMAS: dict[str, Schema] = {
             qos_specs_id
             extra_specs:json
             access_project_ids:json of a private type
+            encryption:json {provider, cipher, key_size, control_location} of an encrypting type
+        """,
+        ),
+        _schema(
+            "qos_specs",
+            "volume",
+            "QoS specs of volume types",
+            """
+            id
+            name
+            consumer front-end, back-end or both
+            specs:json
         """,
         ),
         _schema(
@@ -720,6 +736,7 @@ SCHEMAS: dict[str, Schema] = {
             is_bootable:bool
             is_encrypted:bool
             is_multiattach:bool
+            is_readonly:bool
             snapshot_id
             source_volume_id
             metadata:json
@@ -737,6 +754,7 @@ SCHEMAS: dict[str, Schema] = {
             name
             description
             project_id
+            user_id
             volume_id
             status
             size_gib:int

@@ -1,9 +1,10 @@
 """Whether the target supports what a plan asks for: volume types, image formats, zones, groups."""
 
+from pumphouse import volume_types
 from pumphouse.drafts import Draft, moved
 from pumphouse.estate import Estate
 from pumphouse.mappings import Mappings
-from pumphouse.models import Action
+from pumphouse.models import Action, Mover
 from pumphouse.passwords import MAPPED_ID
 from pumphouse.tables import Row
 from pumphouse.translation import Translation
@@ -25,6 +26,7 @@ ALIKE = {
 
 def support(every: list[Draft], made: Translation, target: Estate) -> None:
     """Block what the target does not support, each with what would help."""
+    _branches(every, made.estate, target)
     _volumes(every, made, target)
     _images(every, made.estate, target)
     _users(every)
@@ -33,11 +35,55 @@ def support(every: list[Draft], made: Translation, target: Estate) -> None:
 
 def _users(every: list[Draft]) -> None:
     for draft in moved(every, "users"):
-        if len(draft.row["id"]) == MAPPED_ID:
+        if provider := draft.row["identity_provider"]:
+            draft.problems.append(
+                f"It is of the identity provider {provider} (federation), which makes it at its "
+                "first login: let it log in once at the target, or name a user in "
+                "mappings.users.names."
+            )
+        elif len(draft.row["id"]) == MAPPED_ID:
             draft.problems.append(
                 "A directory (LDAP) holds this user, and the target does not see it: connect the "
                 "domain at the target to that directory, or name a user in mappings.users.names."
             )
+
+
+MADE_INSIDE = ("projects", "servers", "volumes", "server_groups")
+"""Kinds that cannot be made in what is disabled: others the administrator makes for it."""
+
+
+def _branches(every: list[Draft], source: Estate, target: Estate) -> None:
+    """Block what would be made in a project or domain that is disabled."""
+    said: dict[str, str] = {}
+    there = {d.row["id"]: d.match.target_id for d in every if d.kind in ("projects", "domains")}
+    for draft in every:
+        if draft.kind not in MADE_INSIDE or draft.match.action is not Action.CREATE:
+            continue
+        above = draft.row["parent_id"] if draft.kind == "projects" else draft.row["project_id"]
+        home = draft.row["domain_id"] if draft.kind == "projects" else None
+        for id_ in (above, home):
+            if id_ and id_ not in said:
+                said[id_] = _disabled(id_, there, source, target)
+        problems = [said[id_] for id_ in (above, home) if id_ and said[id_]]
+        draft.problems += problems[:1]
+
+
+def _disabled(id_: str, there: dict[str, str | None], source: Estate, target: Estate) -> str:
+    """Return which of a project, those above it and its domain is disabled, and the way out."""
+    at: str | None = id_
+    while at:
+        for cloud, own in ((source, at), (target, there.get(at))):
+            for kind in ("projects", "domains"):
+                row = cloud.get(kind, own)
+                if row and row["is_enabled"] is False:
+                    where = "source" if cloud is source else "target"
+                    return (
+                        f"The {where}'s {kind[:-1]} {row['name']} ({row['id']}) is disabled, and "
+                        "nothing can be made in it; enable it until it has moved."
+                    )
+        row = source.get("projects", at)
+        at = (row["parent_id"] or row["domain_id"]) if row else None
+    return ""
 
 
 def _volumes(every: list[Draft], made: Translation, target: Estate) -> None:
@@ -57,6 +103,16 @@ def _volumes(every: list[Draft], made: Translation, target: Estate) -> None:
             draft.problems.append(
                 f"It is attached to server {name}, which is not in the plan; select the server, "
                 "or detach the volume."
+            )
+        if row["is_encrypted"] and draft.mover is Mover.IMAGE:
+            draft.problems.append(
+                "It is encrypted, and keys do not travel; copy its contents inside, or leave it "
+                f"out (--exclude {draft.key})."
+            )
+        if row["is_multiattach"] and not volume_types.is_shareable(row, source, target):
+            draft.losses.append(
+                f"That several servers may share it: the target's type {row['volume_type']} does "
+                "not allow that (multiattach)."
             )
         if is_down:
             draft.problems.append("No volume service of the target is enabled and up; start one.")
@@ -116,7 +172,7 @@ def _places(every: list[Draft], made: Translation, target: Estate) -> None:
             )
         if (
             row["server_group_ids"]
-            and not row.get("target_group_id")
+            and not row.get("group_id")
             and mappings.server_groups.unnamed == "require"
         ):
             draft.problems.append(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pumphouse import routers
+from pumphouse import quota_sets, routers, server_groups
 from pumphouse.closure import embedded
 from pumphouse.estate import SCOPED, Estate
 from pumphouse.mappings import Mappings, PlaceMapping
@@ -234,17 +234,19 @@ def _place(
         for service in ("compute", "volume")
     }
     places = made.mappings.availability_zones
-    groups = _groups(source, target, made)
+    groups = server_groups.translated(source, made.estate, target, made.mappings.server_groups)
+    there = {row["id"]: row["target_group_id"] for row in groups}
     servers = []
     for row in source.rows("servers"):
         name, flavor = flavors.get(row["flavor_name"], (row["flavor_name"], None))
         numbers = {n: flavor[n] for n in ("vcpus", "ram_mib")} if flavor else {}
         zone = row["pinned_availability_zone"]
-        group = next((groups[i] for i in row["server_group_ids"] or () if i in groups), None)
+        group = next((i for i in row["server_group_ids"] or () if i in there), None)
         more = {
             "flavor_name": name,
             "target_zone": _zone(zone, zones["compute"], places),
-            "target_group_id": group,
+            "group_id": group,
+            "target_group_id": there.get(group),
         }
         servers.append({**row, **numbers, **more})
     volumes = [
@@ -255,7 +257,9 @@ def _place(
         }
         for row in source.rows("volumes")
     ]
-    made.estate = made.estate.replaced({"servers": servers, "volumes": volumes}, labels)
+    limits = quota_sets.renamed(source.rows("quotas"), types) if types else source.rows("quotas")
+    changed = {"servers": servers, "volumes": volumes, "server_groups": groups, "quotas": limits}
+    made.estate = made.estate.replaced(changed, labels)
 
 
 def _zone(name: str | None, there: set[str], places: PlaceMapping) -> str | None:
@@ -273,25 +277,3 @@ def _routed(row: Row, target: Estate, mappings: Mappings) -> Row:
         "target_addresses": outside if mappings.router_addresses == "same" else [],
         "target_flags": routers.fitting(row, target),
     }
-
-
-def _groups(source: Estate, target: Estate, made: Translation) -> dict[str, str]:
-    """Return, by id of a server group, the id of the target's group for its servers."""
-    places = made.mappings.server_groups
-
-    def by_home(row: Row) -> tuple[str | None, str]:
-        return target.label("projects", row["project_id"]), row["name"]
-
-    found: dict[str, str] = {}
-    for row in source.rows("server_groups"):
-        key = _named("server_groups", row, source, places.names)
-        if key is None and places.unnamed == "drop":
-            continue
-        wanted = places.names[key] if key is not None else row["name"]
-        home = made.estate.label("projects", row["project_id"])
-        there = target.where("server_groups", "id", wanted)
-        there = there or target.grouped("server_groups", "home", by_home).get((home, wanted), [])
-        same = [each for each in there if key is not None or each["policy"] == row["policy"]]
-        if same:
-            found[row["id"]] = same[0]["id"]
-    return found
