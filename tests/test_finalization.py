@@ -51,6 +51,9 @@ def moved() -> tuple[Rows, Rows]:
         )
         for v in here["volumes"]
     ]  # fmt: skip
+    there["server_groups"] = [
+        {**g, "id": "SG1", "project_id": "P1"} for g in here["server_groups"]
+    ]
     owned = [n for n in here["networks"] if n["project_id"] == "p1"]
     there["networks"] += [copied("networks", n, project_id="P1") for n in owned]
     there["subnets"].append(copied("subnets", here["subnets"][0], network_id="N1"))
@@ -232,3 +235,22 @@ def test_what_failed_keeps_what_it_uses() -> None:
     assert found["servers:v1"].reason == "It could not be deleted."
     stay = ("volumes:vol1", "networks:n1", "projects:p1", "security_groups:g1")
     assert not any(found[key].is_removed for key in stay)
+
+
+def test_a_server_group_goes_after_its_servers() -> None:
+    """One that a staying server is in stays, and so does one that the target had itself."""
+    here, there = moved()
+    here["server_groups"][0]["member_ids"] = ["v1"]
+    assert judged(here, there)["server_groups:sg1"].is_removed
+    there["projects"][-1]["tags"] = []
+    assert "had one of its own" in judged(here, there)["server_groups:sg1"].reason
+    here, there = moved()
+    here["server_groups"][0]["member_ids"] = ["v1", "x9"]
+    assert judged(here, there)["server_groups:sg1"].reason == "1 of its servers stay."
+
+
+def test_an_immutable_project_stays() -> None:
+    """Keystone would refuse; what to do is said before."""
+    here, there = moved()
+    here["projects"][0]["options"] = {"immutable": True}
+    assert "set that option to false" in judged(here, there)["projects:p1"].reason
