@@ -178,7 +178,8 @@ def _intend(pair: Site, site: str, asked: Asked, estate: Estate) -> tuple[Asked,
     intended = maintenance.look(pair, asked, estate)
     if not (intended.is_dead or asked.fence):
         return asked, intended
-    seen = look_at_power(site, asked.host)
+    # Fencing itself looks whether the host stays off.
+    seen = look_at_power(site, asked.host, 0 if asked.fence else asked.options.off_for_s)
     contradictions = fencing.problems(asked, seen)
     asked = asked.model_copy(update={"is_fenced": fencing.is_fenced(asked, seen)})
     intended = maintenance.look(pair, asked, estate)

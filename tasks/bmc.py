@@ -112,6 +112,18 @@ class BmcSession:
         """Switch the machine off, hard, and return when it is."""
         self._become(Power.OFF, Switch.OFF)
 
+    def stays_off(self, seconds: float) -> bool:
+        """
+        Tell whether the machine is off, and is so for *seconds* on end.
+
+        While a restart is under way a BMC may say off, and take no order, before it says on.
+        """
+        try:
+            self._wait("power on", lambda: self.power() is Power.ON, seconds)
+        except WaitFailed:
+            return True
+        return False
+
     def shutdown(self, timeout_s: float | None = None) -> None:
         """
         Ask the machine's system to shut down, and return when the machine is off.

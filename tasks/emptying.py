@@ -49,9 +49,9 @@ def read_source(pair: Site, is_chosen_from: bool) -> Estate:
 
 
 @task(task_run_name="ask the BMC of {host}", cache_policy=NO_CACHE)
-def look_at_power(site: str, host: str) -> Seen:
-    """Return what the host's BMC says of its power. Only reads."""
-    seen = fencing.look_at_power(Site.bmc(site, host))
+def look_at_power(site: str, host: str, off_for_s: float) -> Seen:
+    """Return what the host's BMC says of its power, off only if it stays so. Only reads."""
+    seen = fencing.look_at_power(Site.bmc(site, host), off_for_s)
     get_run_logger().info("Host %s: %s", host, seen.trouble or seen.power or "it has no BMC here")
     return seen
 

@@ -9,20 +9,30 @@ from pumphouse.bmc import BmcAccess, Power
 from pumphouse.errors import BmcError, ConfigError, FencingFailed
 from pumphouse.fencing import Seen
 from pumphouse.tasks import maintenance
-from pumphouse.tasks.bmc import open_bmc
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.bmc import BmcSession, open_bmc
 from pumphouse.tasks.compute_services import disable, read_service, restore
 from pumphouse.tasks.waiting import NEVER
 
 Log = Callable[[str], None]
 
 
-def look_at_power(bmc: BmcAccess | None) -> Seen:
-    """Return what a host's BMC says of its power. Only reads."""
+ATTEMPTS = 2
+"""How often a host is switched off: one that a restart was under way of comes on once more."""
+
+
+def look_at_power(bmc: BmcAccess | None, off_for_s: float = 0) -> Seen:
+    """
+    Return what a host's BMC says of its power. Only reads.
+
+    off_for_s: How long it has to say off to be believed.
+    """
     if bmc is None:
         return Seen()
     try:
         with open_bmc(bmc) as session:
-            return Seen(bmc=bmc.endpoint, power=session.power())
+            power = Power.OFF if session.stays_off(off_for_s) else Power.ON
+            return Seen(bmc=bmc.endpoint, power=power)
     except BmcError as error:
         return Seen(bmc=bmc.endpoint, trouble=str(error))
 
@@ -42,16 +52,24 @@ def fence(pair: Site, host: str, bmc: BmcAccess, log: Log, stop: threading.Event
     with maintenance.open_source(pair) as api:
         try:
             with open_bmc(bmc, stop) as session:
-                was_on = session.power() is Power.ON
-                disable(api, read_service(api, host), power_off=was_on)
-                session.power_off()
-                power = session.power()
+                is_off = any(_switch_off(pair, api, host, session, log) for _ in range(ATTEMPTS))
         except BmcError as error:
             raise FencingFailed(host, str(error)) from error
-        if power is not Power.OFF:
-            raise FencingFailed(host, f"BMC {bmc.endpoint} says that it came on again by itself.")
+        if not is_off:
+            raise FencingFailed(host, f"BMC {bmc.endpoint} says that it comes on again by itself.")
         log(f"Host {host} is off, says its BMC {bmc.endpoint}.")
         return disable(api, read_service(api, host), force_down=True).text
+
+
+def _switch_off(pair: Site, api: Api, host: str, session: BmcSession, log: Log) -> bool:
+    """Switch a host off, and tell whether it stays so."""
+    was_on = session.power() is Power.ON
+    disable(api, read_service(api, host), power_off=was_on)
+    session.power_off()
+    if session.stays_off(pair.maintenance.off_for_s):
+        return True
+    log(f"Host {host} came on again: a restart was under way.")
+    return False
 
 
 def leave(pair: Site, host: str, bmc: BmcAccess | None, log: Log) -> str:

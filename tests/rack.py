@@ -24,6 +24,7 @@ from pumphouse.fuel_access import FuelAccess
 from pumphouse.hosts import HostSettings
 from pumphouse.limits import host_limit
 from pumphouse.listings import LISTINGS, RAW
+from pumphouse.maintenance_options import MaintenanceOptions
 from pumphouse.release_options import ReleaseOptions
 from pumphouse.service_marks import Mark
 from pumphouse.upgrade_options import UpgradeOptions
@@ -154,6 +155,7 @@ class Rack:
             fuel=Fuel(**access.model_dump()),
             hosts={host: _settings(number) for host, (number, _) in self.hosts.items()},
             storage=Storage(url=str(folder)),
+            maintenance=MaintenanceOptions(off_for_s=0.5),
             upgrade=UpgradeOptions.model_validate({**quick, **options}),
             release=release or ReleaseOptions(),
         )

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
 
 from pumphouse.blocks.site import Site
-from pumphouse.bmc import BmcAccess, Power
+from pumphouse.bmc import BmcAccess, Power, Switch
 from pumphouse.config import Storage
 from pumphouse.errors import ConfigError, FencingFailed, Refused, RequestFailed, WaitFailed
 from pumphouse.evacuation import Asked, MaintenanceOptions
@@ -15,11 +16,15 @@ from pumphouse.fencing import Seen, is_fenced, problems
 from pumphouse.flows.evacuate import evacuate, where
 from pumphouse.flows.maintenance import Action, maintenance
 from pumphouse.tasks import fencing
+from pumphouse.tasks.bmc import open_bmc
 from pumphouse.tasks.maintenance import enter_maintenance
-from tests.bmcs import Peer, own_bmc
+from tests.bmcs import Peer, own_bmc, simulator
 from tests.fakecloud import Answer, FakeCloud, Request
 from tests.rack import HOST, SITE, Cloud, standing
+from tests.test_ipmi import needs_simulator
+from tests.test_redfish import Service, as_it_comes, service
 
+AnyBmc = Peer | Service
 BMC = "ipmi://10.1.0.17:623"
 ON, OFF = (Seen(bmc=BMC, power=power) for power in (Power.ON, Power.OFF))
 SILENT = Seen(bmc=BMC, trouble="No answer.")
@@ -71,7 +76,7 @@ def _pair(nova: Cloud, tmp_path: Path) -> Site:
         source=block,
         target=block,
         storage=Storage(url=str(tmp_path)),
-        maintenance=MaintenanceOptions(start_timeout_s=60),
+        maintenance=MaintenanceOptions(start_timeout_s=60, off_for_s=0.5),
     )
 
 
@@ -81,7 +86,25 @@ def _bmc(tmp_path: Path) -> Iterator[Peer]:
         yield peer
 
 
-def quick(bmc: Peer) -> BmcAccess:
+KINDS = {"own": own_bmc, "simulator": simulator, "redfish": service}
+"""Our own, OpenIPMI's simulator, and sushy-tools' emulator."""
+
+
+@pytest.fixture(
+    name="any_bmc",
+    params=[
+        "own",
+        pytest.param("simulator", marks=[pytest.mark.hosts, needs_simulator]),
+        pytest.param("redfish", marks=pytest.mark.hosts),
+    ],
+)
+def _any_bmc(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyBmc]:
+    """Yield a BMC of each kind."""
+    with KINDS[request.param](tmp_path) as found:
+        yield found
+
+
+def quick(bmc: AnyBmc) -> BmcAccess:
     """Return an access that gives up soon: only for a BMC that does not do it."""
     return bmc.access(timeout_s=2, power_timeout_s=1)
 
@@ -91,43 +114,103 @@ def said(_: str, *__: object) -> None:
 
 
 def test_a_host_is_powered_off_read_back_and_then_forced_down(
-    pair: Site, nova: Cloud, bmc: Peer
+    pair: Site, nova: Cloud, any_bmc: AnyBmc
 ) -> None:
     """Twice is once; what the reason says is enough to take it all back."""
-    note = fencing.fence(pair, "cmp1", bmc.access(), said)
-    again = fencing.fence(pair, "cmp1", bmc.access(), said)
+    note = fencing.fence(pair, "cmp1", any_bmc.access(), said)
+    again = fencing.fence(pair, "cmp1", any_bmc.access(), said)
 
     service = nova.services["cmp1"]
-    assert (bmc.machine.power, bmc.machine.told) == (False, ["power 0"])
+    assert (any_bmc.machine.power, any_bmc.machine.told) == (False, ["power 0"])
     assert (service["status"], service["forced_down"]) == ("disabled", True)
     assert note == again == service["disabled_reason"]
     assert note == "pumphouse: maintenance, forced down, powered off; was enabled"
 
 
-def test_the_note_comes_before_the_power_goes(pair: Site, nova: Cloud, bmc: Peer) -> None:
+def test_the_note_comes_before_the_power_goes(pair: Site, nova: Cloud, any_bmc: AnyBmc) -> None:
     """A run that is killed in between leaves a host that can be taken back."""
-    bmc.machine.ignored = {"power 0"}
+    any_bmc.machine.ignored = {"power 0"}
 
     with pytest.raises(FencingFailed, match="may still run its servers"):
-        fencing.fence(pair, "cmp1", bmc.access(power_timeout_s=1), said)
+        fencing.fence(pair, "cmp1", any_bmc.access(power_timeout_s=1), said)
 
     service = nova.services["cmp1"]
     assert service["disabled_reason"] == "pumphouse: maintenance, powered off; was enabled"
-    assert (service["forced_down"], bmc.machine.power) == (False, True)
+    assert (service["forced_down"], any_bmc.machine.power) == (False, True)
     assert "pumphouse maintenance leave cmp1" in str(FencingFailed("cmp1", "No."))
 
 
-def test_a_bmc_that_goes_away_leaves_the_servers_alone(pair: Site, nova: Cloud, bmc: Peer) -> None:
+def test_a_bmc_that_goes_away_leaves_the_servers_alone(
+    pair: Site, nova: Cloud, any_bmc: AnyBmc
+) -> None:
     """Nova is not told that a host is down whose power nobody can read."""
-    bmc.stop()
+    any_bmc.stop()
 
     with pytest.raises(FencingFailed, match="could not be fenced"):
-        fencing.fence(pair, "cmp1", quick(bmc), said)
+        fencing.fence(pair, "cmp1", quick(any_bmc), said)
 
     assert tuple(nova.services["cmp1"][key] for key in ("forced_down", "status")) == (
         False,
         "enabled",
     )
+
+
+def test_a_host_that_a_restart_was_under_way_of_is_switched_off_once_more(
+    pair: Site, nova: Cloud, bmc: Peer
+) -> None:
+    """A BMC says off in the midst of a restart; evacuated then, the servers would run twice."""
+    bmc.machine.power = False
+    pair.maintenance = MaintenanceOptions(off_for_s=2)
+    Timer(0.7, bmc.machine.answer, ("set power 1",)).start()
+
+    note = fencing.fence(pair, "cmp1", bmc.access(), said)
+
+    assert bmc.machine.told == ["power 1", "power 0"]
+    assert note == "pumphouse: maintenance, forced down, powered off; was enabled"
+
+
+def test_a_host_that_comes_on_again_and_again_is_not_fenced(
+    pair: Site, nova: Cloud, bmc: Peer
+) -> None:
+    """Something else switches it on: its servers are left alone."""
+    follow = bmc.machine._follow
+
+    def comes_back(name: str, values: list[str]) -> None:
+        follow(name, values)
+        if values == ["0"]:
+            Timer(2, follow, ("power", ["1"])).start()
+
+    bmc.machine._follow = comes_back  # type: ignore[method-assign]
+    pair.maintenance = MaintenanceOptions(off_for_s=6)
+
+    with pytest.raises(FencingFailed, match="comes on again by itself"):
+        fencing.fence(pair, "cmp1", bmc.access(), said)
+
+    assert bmc.machine.told == ["power 0", "power 0"]
+    assert not nova.services["cmp1"]["forced_down"]
+
+
+@pytest.mark.hosts
+def test_a_restart_that_redfish_is_about_to_carry_out_is_not_taken_for_off(
+    pair: Site, nova: Cloud, tmp_path: Path
+) -> None:
+    """The emulator as it comes says off at once, takes no order to be off, and comes on later."""
+    pair.maintenance = MaintenanceOptions(off_for_s=12)
+    with as_it_comes(tmp_path) as access:
+        with open_bmc(access) as session:
+            session.power_on()
+            session._machine.switch(Switch.RESET)
+            assert session.power() is Power.OFF
+        seen = fencing.look_at_power(access, 12)
+        with open_bmc(access) as session:
+            session._machine.switch(Switch.RESET)
+            assert session.power() is Power.OFF
+        note = fencing.fence(pair, "cmp1", access, said)
+        with open_bmc(access) as session:
+            is_off = session.stays_off(12)
+
+    assert (seen.power, is_off) == (Power.ON, True)
+    assert note == "pumphouse: maintenance, forced down, powered off; was enabled"
 
 
 def test_what_was_off_before_is_not_powered_on_afterwards(
@@ -158,18 +241,18 @@ def refusing(nova: Cloud, times: int) -> list[str]:
     return refused
 
 
-def test_leaving_powers_on_what_we_powered_off(pair: Site, nova: Cloud, bmc: Peer) -> None:
+def test_leaving_powers_on_what_we_powered_off(pair: Site, nova: Cloud, any_bmc: AnyBmc) -> None:
     """Nova takes the host back only when its nova-compute has cleaned up; that is waited for."""
     before = dict(nova.services["cmp1"])
-    fencing.fence(pair, "cmp1", bmc.access(), said)
+    fencing.fence(pair, "cmp1", any_bmc.access(), said)
     refused = refusing(nova, 2)
 
-    words = fencing.leave(pair, "cmp1", bmc.access(), said)
+    words = fencing.leave(pair, "cmp1", any_bmc.access(), said)
 
-    assert bmc.machine.told == ["power 0", "power 1"]
+    assert any_bmc.machine.told == ["power 0", "power 1"]
     assert words == "Host cmp1 was powered on. Host cmp1 is enabled again."
     assert (2, before) == (len(refused), nova.services["cmp1"])
-    assert "Nothing was changed" in fencing.leave(pair, "cmp1", bmc.access(), said)
+    assert "Nothing was changed" in fencing.leave(pair, "cmp1", any_bmc.access(), said)
 
 
 def test_a_host_that_does_not_come_back_stays_disabled(pair: Site, nova: Cloud, bmc: Peer) -> None:

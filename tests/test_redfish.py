@@ -53,6 +53,11 @@ class Service:
         }
         return BmcAccess(**{**given, **changes})
 
+    def stop(self) -> None:
+        """Kill the service: it says goodbye to nobody."""
+        self.process.kill()
+        self.process.wait()
+
     def sessions(self) -> list[str]:
         """Return the paths of all sessions that the BMC has."""
         members = self._call("GET", SESSIONS).json()["Members"]
@@ -105,6 +110,28 @@ def emulator(folder: Path, port: int, *words: str) -> Iterator[subprocess.Popen[
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def as_it_comes(folder: Path) -> Iterator[BmcAccess]:
+    """Run the emulator without a line of ours before it; yield the access to its one machine."""
+    port = free_port()
+    certificate, key = folder / "redfish.pem", folder / "redfish.key"
+    make_certificate(certificate, key)
+    # It keeps its systems in a folder of all users else, as its last run left them.
+    settings = folder / "emulator.conf"
+    settings.write_text(f"SUSHY_EMULATOR_STATE_DIR = {str(folder)!r}\n")
+    words = ["-m", "sushy_tools.emulator.main", "--fake", "-i", "127.0.0.1", "-p", str(port)]
+    words += ["--ssl-certificate", str(certificate), "--ssl-key", str(key)]
+    with emulator(folder, port, *words, "--config", str(settings)):
+        yield BmcAccess(
+            protocol="redfish",
+            address="127.0.0.1",
+            port=port,
+            user="any",
+            password="any",
+            ca_file=str(certificate),
+        )
 
 
 def free_port() -> int:
@@ -203,32 +230,23 @@ def test_a_bmc_without_reset_switches_off_and_on(tmp_path: Path) -> None:
 
 def test_the_emulator_as_it_comes(tmp_path: Path) -> None:
     """Without a line of ours before it: no sessions, one system, power up to 11 s late."""
-    port = free_port()
-    make_certificate(tmp_path / "redfish.pem", tmp_path / "redfish.key")
-    # It keeps its systems in a folder of all users else, as its last run left them.
-    settings = tmp_path / "emulator.conf"
-    settings.write_text(f"SUSHY_EMULATOR_STATE_DIR = {str(tmp_path)!r}\n")
-    words = [
-        *("-m", "sushy_tools.emulator.main", "--fake", "-i", "127.0.0.1", "-p", str(port)),
-        *("--ssl-certificate", str(tmp_path / "redfish.pem")),
-        *("--ssl-key", str(tmp_path / "redfish.key")),
-        *("--config", str(settings)),
-    ]
-    access = BmcAccess(
-        protocol="redfish",
-        address="127.0.0.1",
-        port=port,
-        user="any",
-        password="any",
-        ca_file=str(tmp_path / "redfish.pem"),
-    )
-    with emulator(tmp_path, port, *words), open_bmc(access) as session:
+    with as_it_comes(tmp_path) as access, open_bmc(access) as session:
         assert session.power() == Power.OFF
         # It takes every override for a persistent one, and is a UEFI machine.
         wanted = session.set_boot("pxe", persistent=True, uefi=True)
         assert wanted == session.boot_device()
         session.power_on()
         assert session.power() == Power.ON
+
+
+def test_one_start_that_becomes_every_start_is_told(tmp_path: Path) -> None:
+    """A host that boots from the network for ever would never run what was installed."""
+    with as_it_comes(tmp_path) as access:
+        slow = access.model_copy(update={"timeout_s": 2.0})
+        error, _ = refused(slow, lambda s: s.set_boot("pxe", uefi=True))
+
+    assert isinstance(error, BmcFailed)
+    assert "still says pxe at every start (UEFI)" in str(error)
 
 
 # ---- what can go wrong
@@ -304,8 +322,7 @@ def test_a_bmc_that_dies_in_a_session_is_told_in_time(tmp_path: Path) -> None:
     """Within the limit, in the same words."""
     with service(tmp_path) as dying, open_bmc(dying.access(timeout_s=3)) as session:
         session.power()
-        dying.process.kill()
-        dying.process.wait()
+        dying.stop()
         began = time.monotonic()
         with pytest.raises(BmcUnreachable):
             session.power()

@@ -70,6 +70,14 @@ class MaintenanceOptions(BaseModel):
         description="When a host that was powered off for an evacuation is taken back: from "
         "power on until its nova-compute has started.",
     )
+    off_for_s: float = Field(
+        default=15,
+        ge=0,
+        le=600,
+        title="Off for certain (s)",
+        description="How long the BMC of a dead host has to say off before that is believed: a "
+        "restart that was ordered earlier, by whomever, may still be under way.",
+    )
     is_storage_shared: bool = Field(
         default=False,
         title="Disks of servers are shared",
