@@ -12,11 +12,18 @@ from pydantic import BaseModel, ConfigDict
 
 from pumphouse import fencing
 from pumphouse.blocks.site import Site
-from pumphouse.errors import ConfigError, EvacuationIncomplete, MigrationIncomplete, Refused
+from pumphouse.errors import (
+    ConfigError,
+    EvacuationFailed,
+    EvacuationIncomplete,
+    MigrationIncomplete,
+    PumphouseError,
+    Refused,
+)
 from pumphouse.estate import Estate
 from pumphouse.evacuation import Asked, Evacuation, Way
-from pumphouse.flows.host_hooks import hook_saying
 from pumphouse.flows.migrate import migrate
+from pumphouse.flows.occupied import SAY_WHERE, where_if_known
 from pumphouse.flows.take_back import take_back_the_rest
 from pumphouse.ledger import Entry, Status
 from pumphouse.models import StrategyChoice
@@ -52,23 +59,6 @@ class Emptied(BaseModel):
     moved: int
     seconds: float
     location: str
-
-
-def where(pair: Site, host: str) -> str:
-    """Say how the host is now, and both ways from there."""
-    found = maintenance.maintenance_status(pair, host)
-    return (
-        f"Its compute service is {found['service']}, and {len(found['servers'])} servers are on "
-        f"it. Forward: {way_on(host)}. Back: pumphouse maintenance leave {host}."
-    )
-
-
-def way_on(host: str) -> str:
-    """Return the command that goes on."""
-    return f"pumphouse evacuate {host}"
-
-
-SAY_WHERE = hook_saying(lambda site, host: where(cast(Site, Site.load(site)), host), way_on)
 
 
 @flow(
@@ -124,6 +114,7 @@ def evacuate(
         FencingFailed: The host may still be on; its servers were left alone.
         Refused: Something stands in the way. Nothing was touched.
         EvacuationIncomplete: Servers are still there; the others moved.
+        EvacuationFailed: Something else failed; the message says how the host is.
     """
     pair = cast(Site, Site.load(site))
     if fence and fenced:
@@ -158,9 +149,7 @@ def _evacuate(
         if asked.fence:
             fence(pair, site, host, stop)
         keep_servers_off(pair, host, intended.is_dead)
-        left = _send_to_target(pair, site, asked, intended)
-        entries = left + _move(pair, site, asked, intended, stop, {e.source_id for e in left})
-        error = _check(pair, asked, entries, intended.is_dead, stop)
+        entries, error = _empty(pair, site, asked, intended, stop)
     except BaseException:
         # Threads get no exception: they look at this, and end.
         stop.set()
@@ -171,6 +160,20 @@ def _evacuate(
         raise error
     done = sum(e.status is Status.DONE for e in entries)
     return _result(pair, site, asked, _shown(entries), done, began, folder, False)
+
+
+def _empty(
+    pair: Site, site: str, asked: Asked, intended: Evacuation, stop: threading.Event
+) -> tuple[list[Entry], EvacuationIncomplete | None]:
+    """Move everything off a host that is disabled; return what was done, and what is left."""
+    try:
+        left = _send_to_target(pair, site, asked, intended)
+        entries = left + _move(pair, site, asked, intended, stop, {e.source_id for e in left})
+        return entries, _check(pair, asked, entries, intended.is_dead, stop)
+    except PumphouseError as error:
+        # Whatever it says, the host is disabled by now.
+        state = where_if_known(pair, asked.host)
+        raise EvacuationFailed(asked.host, "evacuate", str(error), state) from error
 
 
 def _intend(pair: Site, site: str, asked: Asked, estate: Estate) -> tuple[Asked, Evacuation]:

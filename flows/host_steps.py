@@ -10,7 +10,13 @@ from prefect.futures import PrefectFuture
 from prefect.input import RunInput
 from pydantic import Field
 
-from pumphouse.errors import PumphouseError, Refused, UpgradeFailed
+from pumphouse.errors import (
+    EvacuationFailed,
+    EvacuationIncomplete,
+    PumphouseError,
+    Refused,
+    UpgradeFailed,
+)
 from pumphouse.flows.evacuate import evacuate
 from pumphouse.tasks.upgrade_board import DONE, FAILED, FOUND, RUNS, Board
 from pumphouse.tasks.upgrade_steps import with_retries
@@ -80,7 +86,7 @@ class Walk(ABC):
         future: PrefectFuture[None] | None = None
         try:
             if step is EVACUATE:
-                evacuate(host=self.work.host, site=self.work.site)
+                self._evacuate()
             else:
                 future = with_retries(self.work, step).submit(self.work, step)
                 future.result()
@@ -91,6 +97,19 @@ class Walk(ABC):
             self._stop(step, future)
             raise
         self.board.set(step, DONE)
+
+    def _evacuate(self) -> None:
+        """Empty the host, again where it broke off; what a check forbids is not tried again."""
+        work, tries = self.work, self.work.options.retries.evacuate
+        while True:
+            try:
+                evacuate(host=work.host, site=work.site)
+                return
+            except (EvacuationFailed, EvacuationIncomplete) as error:
+                if not tries or work.stop.wait(work.options.retry_pause_s):
+                    raise
+                tries -= 1
+                work.log(f"{error} It is tried again.")
 
     def _stop(self, step: Step, future: PrefectFuture[None] | None) -> None:
         """Bring the step of a cancelled run to a safe end, and say where the host is."""

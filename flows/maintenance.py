@@ -7,7 +7,9 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from pumphouse.blocks.site import Site
-from pumphouse.flows.evacuate import SAY_WHERE, evacuate
+from pumphouse.errors import ConfigError, LeaveFailed, PumphouseError, Refused
+from pumphouse.flows.evacuate import evacuate
+from pumphouse.flows.occupied import SAY_WHERE, where_if_known
 from pumphouse.models import StrategyChoice
 from pumphouse.tasks import fencing
 from pumphouse.tasks import maintenance as hosts
@@ -62,6 +64,7 @@ def maintenance(
         Refused: Something stands in the way. Nothing was touched.
         FencingFailed: The host may still be on; its servers were left alone.
         EvacuationIncomplete: Servers are still there; the others moved.
+        LeaveFailed: The host was not taken back; the message says how it is.
     """
     pair = cast(Site, Site.load(site))
     if action is Action.ENTER:
@@ -82,7 +85,12 @@ def maintenance(
 def give_back(pair: Site, site: str, host: str) -> str:
     """Make it as it was before maintenance. A second time there is nothing to do."""
     log = get_run_logger()
-    said = fencing.leave(pair, host, Site.bmc(site, host), log.info)
+    try:
+        said = fencing.leave(pair, host, Site.bmc(site, host), log.info)
+    except (ConfigError, Refused):
+        raise
+    except PumphouseError as error:
+        raise LeaveFailed(host, "leave", str(error), where_if_known(pair, host)) from error
     log.info(said)
     return said
 

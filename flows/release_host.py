@@ -42,7 +42,7 @@ class Released(BaseModel):
 
 
 def _say(site: str, host: str) -> str:
-    return _where(Work(cast(Site, Site.load(site)), site, host), None)
+    return where_is(Work(cast(Site, Site.load(site)), site, host), None)
 
 
 SAY_WHERE = hook_saying(_say, way_on)
@@ -136,7 +136,7 @@ class _Run(Walk):
 
     def where(self, step: Step | None) -> str:
         """Say where the host is."""
-        return _where(self.work, step)
+        return where_is(self.work, step)
 
     def before(self, step: Step) -> None:
         """Ask all once more, now that the host is empty, and then an operator."""
@@ -170,7 +170,7 @@ def _question(seen: Found) -> str:
     )
 
 
-def _where(work: Work, step: Step | None) -> str:
+def where_is(work: Work, step: Step | None) -> str:
     """Say where the host is, as far as that can be found out now."""
     try:
         return release_facts.look(work).where()

@@ -8,6 +8,9 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
 from pumphouse.blocks.site import Site
+from pumphouse.errors import ConfigError, HostReturnFailed, PumphouseError, Refused
+from pumphouse.flows import release_host, upgrade_host
+from pumphouse.flows.host_hooks import hook_saying
 from pumphouse.tasks import host_return
 from pumphouse.tasks.slots import only_run
 from pumphouse.tasks.upgrading import Work
@@ -25,7 +28,28 @@ class Returned(BaseModel):
     state: str
 
 
-@flow(name="return-host", flow_run_name="return {host}", task_runner=RUNNER)
+def where(pair: Site, site: str, host: str) -> str:
+    """Say where the host is, and both ways from there; without an environment, of its release."""
+    work = Work(pair, site, host)
+    flows = upgrade_host if pair.upgrade.environment else release_host
+    return flows.where_is(work, None)
+
+
+def way_on(host: str) -> str:
+    """Return the command that goes on."""
+    return f"pumphouse hosts return {host}"
+
+
+SAY_WHERE = hook_saying(lambda site, host: where(cast(Site, Site.load(site)), site, host), way_on)
+
+
+@flow(
+    name="return-host",
+    flow_run_name="return {host}",
+    task_runner=RUNNER,
+    on_cancellation=[SAY_WHERE],
+    on_crashed=[SAY_WHERE],
+)
 def return_host(host: str, site: str = "default") -> Returned:
     """
     Bring a host back to the source that was reset for its upgrade, and take it out of Fuel.
@@ -37,11 +61,17 @@ def return_host(host: str, site: str = "default") -> Returned:
 
     Raises:
         Refused: Fuel has written its disks, or is at it. Nothing was changed.
-        WaitFailed: It was restarted, and its compute service did not come up in the source.
+        HostReturnFailed: It is not back, or not all the way; the message says where it is.
     """
     pair = cast(Site, Site.load(site))
     with only_run(site, host):
-        state = bring_back(pair, site, host)
+        try:
+            state = bring_back(pair, site, host)
+        except (ConfigError, Refused):
+            raise
+        except PumphouseError as error:
+            state = where(pair, site, host)
+            raise HostReturnFailed(host, "return", str(error), state) from error
     get_run_logger().info("%s: %s", host, state)
     return Returned(host=host, site=site, state=state)
 

@@ -41,7 +41,7 @@ class Upgraded(BaseModel):
 
 
 def _say(site: str, host: str) -> str:
-    return _where(Work(cast(Site, Site.load(site)), site, host), None)
+    return where_is(Work(cast(Site, Site.load(site)), site, host), None)
 
 
 SAY_WHERE = hook_saying(_say, way_on)
@@ -127,7 +127,7 @@ class _Run(Walk):
 
     def where(self, step: Step | None) -> str:
         """Say where the host is."""
-        return _where(self.work, step)
+        return where_is(self.work, step)
 
     def before(self, step: Step) -> None:
         """Before the reset."""
@@ -172,7 +172,7 @@ def _state_at(work: Work, step: Step, by_fuel: bool) -> str:
     return f"{step.state_now(by_fuel)} Forward: {way_on(work.host)}. Back: {back}."
 
 
-def _where(work: Work, step: Step | None) -> str:
+def where_is(work: Work, step: Step | None) -> str:
     """Say where the host is, as far as that can be found out now."""
     by_fuel = bool(work.options.source_environment)
     try:

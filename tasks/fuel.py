@@ -51,10 +51,6 @@ class FuelClient(FuelReader):
         """Set the host name that the node will get. Only in bootstrap; Fuel says 403 later."""
         self.call("PUT", f"/nodes/{node_id}/", {"hostname": hostname}, repeat=True)
 
-    def set_group(self, node_id: int, group_id: int) -> None:
-        """Move a node to a node group; only once it is assigned. Its ports are reset by that."""
-        self.call("PUT", f"/nodes/{node_id}/", {"group_id": group_id}, repeat=True)
-
     def assign(self, cluster_id: int, node_id: int, roles: Sequence[str]) -> None:
         """
         Put a node in bootstrap into an environment with *roles*. Harmless to repeat.

@@ -118,7 +118,7 @@ def _attempt() -> int:
 
 def with_retries(work: Work, step: Step) -> Task[[Work, Step], None]:
     """Return the task of *step* with the retries of the configuration."""
-    retries = getattr(work.options.retries, step.retries) if step.retries else 0
+    retries = getattr(work.options.retries, step.retries)
     return do_step.with_options(retries=retries, retry_delay_seconds=work.options.retry_pause_s)
 
 

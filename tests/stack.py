@@ -84,6 +84,16 @@ class Stack:
         body = {"state": {"type": "CANCELLING", "name": "Cancelling"}, "force": False}
         self.post(f"/flow_runs/{run['id']}/set_state", body)
 
+    def state(self, run: Any) -> Any:
+        """Return a flow run's state now: type, name and message."""
+        body = {"flow_runs": {"id": {"any_": [run["id"]]}}}
+        return self.post("/flow_runs/filter", body)[0]["state"]
+
+    def log(self, run: Any) -> str:
+        """Return what a flow run has said."""
+        lines = self.post("/logs/filter", {"logs": {"flow_run_id": {"any_": [run["id"]]}}})
+        return "\n".join(line["message"] for line in lines)
+
     def newest_run(self) -> Any:
         """Return the flow run that was created last."""
         body = {"sort": "EXPECTED_START_TIME_DESC", "limit": 1}

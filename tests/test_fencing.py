@@ -13,8 +13,9 @@ from pumphouse.config import Storage
 from pumphouse.errors import ConfigError, FencingFailed, Refused, RequestFailed, WaitFailed
 from pumphouse.evacuation import Asked, MaintenanceOptions
 from pumphouse.fencing import Seen, is_fenced, problems
-from pumphouse.flows.evacuate import evacuate, where
+from pumphouse.flows.evacuate import evacuate
 from pumphouse.flows.maintenance import Action, maintenance
+from pumphouse.flows.occupied import where
 from pumphouse.tasks import fencing
 from pumphouse.tasks.bmc import open_bmc
 from pumphouse.tasks.maintenance import enter_maintenance

@@ -283,6 +283,18 @@ def test_silence_ends_in_time() -> None:
             assert took_s < 1 + SLACK_S
 
 
+# Nobody may send to all, and to these reserved ones there is no way.
+@pytest.mark.parametrize("address", ["255.255.255.255", "240.0.0.1", "2001:db8::1"])
+def test_an_address_that_nothing_can_be_sent_to_is_told_in_time(address: str) -> None:
+    """pyghmi fails with an OSError there, from its own wake-up through loopback."""
+    access = BmcAccess(address=address, user="admin", password="lab", timeout_s=1)
+    error, took_s = refused(access, read)
+
+    assert isinstance(error, BmcUnreachable)
+    assert "Nothing was changed." in str(error)
+    assert took_s < 1 + SLACK_S
+
+
 @pytest.mark.parametrize("name", ["no-such-host.invalid", "999.1.1.1"])
 def test_a_name_that_does_not_resolve_is_told(name: str) -> None:
     """Not a socket.gaierror."""

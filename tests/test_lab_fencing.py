@@ -12,6 +12,7 @@ from lab import hosts
 from lab.layout import Lab
 from pumphouse.blocks.bmc import Bmc
 from pumphouse.blocks.site import Site
+from pumphouse.bmc import Power
 from pumphouse.config import bmc_block
 from pumphouse.errors import Refused
 from pumphouse.flows.evacuate import evacuate
@@ -20,10 +21,12 @@ from pumphouse.hosts import HostSettings
 from pumphouse.limits import host_limit
 from pumphouse.maintenance_options import MaintenanceOptions
 from pumphouse.models import StrategyChoice
+from pumphouse.tasks.bmc import open_bmc
 from pumphouse.tasks.maintenance import leave_maintenance
-from tests.bmcs import Peer, own_bmc
 from tests.lab_tenants import Tenant
 from tests.migrations import site
+from tests.test_fencing import KINDS, AnyBmc
+from tests.test_ipmi import needs_simulator
 
 pytest_plugins = ["tests.lab"]
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("prefect_server")]
@@ -32,11 +35,11 @@ HOST, SITE = "source-fenced", "fencing"
 """A host of the tests' own: what others do in the lab is not moved."""
 
 
-@pytest.fixture(name="bmc")
-def _bmc(tmp_path: Path, lab: Lab) -> Iterator[Peer]:
+@pytest.fixture(name="bmc", params=[pytest.param("simulator", marks=needs_simulator), "redfish"])
+def _bmc(request: pytest.FixtureRequest, tmp_path: Path, lab: Lab) -> Iterator[AnyBmc]:
     """Yield the host's BMC: power off ends its nova-compute as a power cut does."""
     cloud = lab.cloud("source")
-    with own_bmc(tmp_path) as peer:
+    with KINDS[request.param](tmp_path) as peer:
         follow = peer.machine._follow
 
         def following(name: str, values: list[str]) -> None:
@@ -52,7 +55,7 @@ def _bmc(tmp_path: Path, lab: Lab) -> Iterator[Peer]:
 
 @pytest.fixture(name="pair")
 def _pair(
-    lab: Lab, clouds_file: Path, tmp_path: Path, bmc: Peer, source: Connection
+    lab: Lab, clouds_file: Path, tmp_path: Path, bmc: AnyBmc, source: Connection
 ) -> Iterator[Site]:
     """Yield the site whose host joined the source, and is up, enabled and empty."""
     cloud = lab.cloud("source")
@@ -84,13 +87,19 @@ def _server(tenant: Tenant, pair: Site, source: Connection) -> Iterator[Any]:
     source.compute.wait_for_delete(made, wait=120)
 
 
+def power(bmc: AnyBmc) -> Power:
+    """Return what the BMC says."""
+    with open_bmc(bmc.access()) as session:
+        return session.power()
+
+
 def service_of(source: Connection) -> Any:
     """Return the host's compute service."""
     return next(s for s in source.compute.services(binary="nova-compute") if s.host == HOST)
 
 
 def test_a_host_is_fenced_evacuated_and_taken_back(
-    pair: Site, source: Connection, bmc: Peer, server: Any
+    pair: Site, source: Connection, bmc: AnyBmc, server: Any
 ) -> None:
     """Its nova-compute dies with its power; its server runs elsewhere; leave brings it back up."""
     with pytest.raises(Refused, match="fencing it would cut off what runs"):
@@ -103,12 +112,12 @@ def test_a_host_is_fenced_evacuated_and_taken_back(
     now = source.compute.get_server(server.id)
     assert (now.status, now.compute_host != HOST) == ("ACTIVE", True)
     assert [row["how"] for row in done.servers] == ["evacuate"]
-    assert bmc.ipmitool("chassis", "power", "status").strip() == "Chassis Power is off"
+    assert power(bmc) is Power.OFF
     assert (service_of(source).is_forced_down, service_of(source).state) == (True, "down")
 
     found = maintenance(host=HOST, action=Action.LEAVE, site=SITE)
 
-    assert bmc.ipmitool("chassis", "power", "status").strip() == "Chassis Power is on"
+    assert (power(bmc), bmc.machine.told) == (Power.ON, ["power 0", "power 1"])
     assert (found["in_maintenance"], found["servers"]) == (False, [])
     assert service_of(source).status == "enabled"
     assert not service_of(source).is_forced_down

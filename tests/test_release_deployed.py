@@ -48,22 +48,9 @@ def started(stack: Stack) -> Any:
     deployments = stack.post("/deployments/filter", {})
     [mine] = [one["id"] for one in deployments if one["name"] == "release-host"]
     run = stack.post(f"/deployments/{mine}/create_flow_run", body)
-    wait_for(lambda: state(stack, run)["type"] in ("PAUSED", "FAILED"), 300, "it waits")
-    assert state(stack, run)["name"] == "Suspended", state(stack, run)["message"]
+    wait_for(lambda: stack.state(run)["type"] in ("PAUSED", "FAILED"), 300, "it waits")
+    assert stack.state(run)["name"] == "Suspended", stack.state(run)["message"]
     return run
-
-
-def state(stack: Stack, run: Any) -> Any:
-    """Return the run's state now."""
-    return stack.post("/flow_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})[0][
-        "state"
-    ]
-
-
-def logs(stack: Stack, run: Any) -> str:
-    """Return what the run has said."""
-    lines = stack.post("/logs/filter", {"logs": {"flow_run_id": {"any_": [run["id"]]}}})
-    return "\n".join(line["message"] for line in lines)
 
 
 def test_a_host_is_released_when_an_operator_says_so(stack: Stack, rack: Rack) -> None:
@@ -73,17 +60,17 @@ def test_a_host_is_released_when_an_operator_says_so(stack: Stack, rack: Rack) -
 
     answer = stack.post(f"/flow_runs/{run['id']}/resume", {"run_input": {}})
     assert answer["status"] == "REJECT", answer
-    assert state(stack, run)["name"] == "Suspended"
+    assert stack.state(run)["name"] == "Suspended"
 
     done = stack.pumphouse("approve", run["id"], "--who", "Kim", "--comment", "rack 3 is ours")
     assert done.returncode == 0, done.stdout + done.stderr
     wait_for(
-        lambda: state(stack, run)["type"] in ("COMPLETED", "FAILED", "CRASHED"), 300, "it ends"
+        lambda: stack.state(run)["type"] in ("COMPLETED", "FAILED", "CRASHED"), 300, "it ends"
     )
 
-    ended = state(stack, run)
+    ended = stack.state(run)
     assert ended["type"] == "COMPLETED", ended["message"]
-    assert "Kim approved it. rack 3 is ours" in logs(stack, run)
+    assert "Kim approved it. rack 3 is ours" in stack.log(run)
     assert rack.bmc.machine.told.count("power 1") == 1
     assert (rack.node().status, rack.node().cluster_id, rack.node().name) == (
         "discover",
@@ -101,9 +88,9 @@ def test_a_rejected_release_leaves_the_host_running(stack: Stack, rack: Rack) ->
 
     done = stack.pumphouse("approve", run["id"], "--reject", "--who", "Kim")
     assert done.returncode == 0, done.stdout + done.stderr
-    wait_for(lambda: state(stack, run)["type"] in ("COMPLETED", "FAILED"), 300, "it ends")
+    wait_for(lambda: stack.state(run)["type"] in ("COMPLETED", "FAILED"), 300, "it ends")
 
-    message = state(stack, run)["message"]
+    message = stack.state(run)["message"]
     assert "Kim rejected it" in message
     assert f"Back: pumphouse maintenance leave {HOST}" in message
     assert rack.bmc.machine.told == []

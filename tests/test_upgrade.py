@@ -133,7 +133,7 @@ def test_every_step_has_its_settings_and_a_way_on() -> None:
     for step in {*steps(by_fuel=True), *steps(by_fuel=False)}:
         if step.name != "evacuate":
             assert f"{step.timeout}_s" in StepTimeouts.model_fields
-            assert step.retries in StepRetries.model_fields
+        assert step.retries in StepRetries.model_fields
         assert step.doc.endswith(".")
         assert step.state.endswith(".")
         assert "{" not in way_back(step, "c-1", by_fuel=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 from typing import cast
 
 import pytest
@@ -10,9 +11,21 @@ from pumphouse.blocks.bmc import Bmc
 from pumphouse.blocks.site import Site
 from pumphouse.bmc import BmcAccess
 from pumphouse.config import bmc_block
-from pumphouse.errors import Refused, UpgradeFailed
+from pumphouse.errors import (
+    EvacuationFailed,
+    EvacuationIncomplete,
+    HostReturnFailed,
+    LeaveFailed,
+    Refused,
+    UpgradeFailed,
+)
+from pumphouse.flows import evacuate as evacuate_flow
+from pumphouse.flows import host_steps
+from pumphouse.flows.maintenance import Action, maintenance
 from pumphouse.flows.return_host import return_host
 from pumphouse.flows.upgrade_host import upgrade_host
+from pumphouse.service_marks import Mark
+from pumphouse.tasks import slots
 from pumphouse.upgrade_facts import VERIFIED
 from tests.rack import HOST, MACS, SITE, Rack, standing
 from tests.test_redfish import emulator, free_port
@@ -116,6 +129,127 @@ def test_a_host_is_brought_back_from_bootstrap(rack: Rack, tmp_path: Path) -> No
     assert rack.node().cluster_id is None
     assert rack.source.services[HOST]["status"] == "enabled"
     assert rack.bmc.machine.told[-2:] == ["boot disk", "reset 1"]
+
+
+def test_a_host_that_does_not_come_back_is_told_with_both_ways(rack: Rack, tmp_path: Path) -> None:
+    """It boots again, and the source does not hear of it in time: it is still disabled."""
+    rack.save(tmp_path, timeouts={"registration_s": 1})
+    rack.source.services[HOST]["state"] = "down"
+
+    with pytest.raises(HostReturnFailed) as caught:
+        return_host(host=HOST, site=SITE)
+
+    said = str(caught.value)
+    assert "Host cmp1 was not brought back: return: Waited in vain for the compute service" in said
+    assert f"Forward: pumphouse upgrade-host {HOST}. Back: pumphouse" in said
+    assert rack.source.services[HOST]["status"] == "disabled"
+
+
+def test_a_host_that_does_not_leave_maintenance_is_told_with_both_ways(
+    rack: Rack, tmp_path: Path
+) -> None:
+    """Its BMC is away, so that nobody can power it on: its service stays disabled."""
+    off = Mark(is_powered_off=True).text
+    rack.source.services[HOST].update(state="down", disabled_reason=off)
+    rack.bmc.stop()
+    access = rack.bmc.access(timeout_s=1)
+    Bmc(**access.model_dump()).save(bmc_block(SITE, HOST), overwrite=True)
+
+    with pytest.raises(LeaveFailed) as caught:
+        maintenance(host=HOST, action=Action.LEAVE, site=SITE)
+
+    said = str(caught.value)
+    assert "Host cmp1 was not taken out of maintenance: leave: BMC ipmi://" in said
+    assert "Its compute service is disabled and down" in said
+    assert f"Back: pumphouse maintenance leave {HOST}." in said
+
+
+def test_an_evacuation_that_breaks_off_says_how_the_host_is(
+    rack: Rack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever breaks it off comes after the host was disabled: nothing was touched is no more."""
+    rack.source.services[HOST].update(status="enabled", disabled_reason=None)
+
+    def breaks(*_: object) -> None:
+        raise Refused("The migration", ["The target is full. Nothing was touched."])
+
+    monkeypatch.setattr(evacuate_flow, "_send_to_target", breaks)
+
+    with pytest.raises(EvacuationFailed) as caught:
+        evacuate_flow.evacuate(host=HOST, site=SITE)
+
+    said = str(caught.value)
+    assert "Host cmp1 was not emptied: evacuate: The migration" in said
+    assert "Its compute service is disabled and up (pumphouse: maintenance; was enabled)" in said
+    assert f"Forward: pumphouse evacuate {HOST}." in said
+
+
+def test_emptying_is_tried_again_as_often_as_configured(
+    rack: Rack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Like every other step; then the upgrade fails where it is."""
+    rack.source.services[HOST].update(status="enabled", disabled_reason=None)
+    rack.save(tmp_path, retries={"evacuate": 2})
+    tries: list[str] = []
+
+    def fails(host: str, site: str) -> None:
+        tries.append(host)
+        raise EvacuationIncomplete(host, ["Server web (1): No."], [], "disabled and up")
+
+    monkeypatch.setattr(host_steps, "evacuate", fails)
+
+    with pytest.raises(UpgradeFailed, match="not upgraded: evacuate: Host cmp1 is not empty"):
+        upgrade_host(host=HOST, site=SITE)
+
+    assert tries == [HOST] * 3
+    assert rack.bmc.machine.told == []
+
+
+def test_a_host_that_got_a_server_meanwhile_is_not_reset(rack: Rack) -> None:
+    """Somebody booted one there after the host was emptied: asked once more, right before."""
+    follow = rack.bmc.machine._follow
+    server = {"id": "1", "name": "web", "status": "ACTIVE"}
+
+    def gets_a_server(name: str, values: list[str]) -> None:
+        follow(name, values)
+        rack.source.fake.listing("compute", "/servers/detail", "servers", [server])
+
+    rack.bmc.machine._follow = gets_a_server  # type: ignore[method-assign]
+
+    with pytest.raises(UpgradeFailed) as caught:
+        upgrade_host(host=HOST, site=SITE)
+
+    assert caught.value.step == "reset"
+    assert "Nova has 1 server(s) there: web (1, ACTIVE)" in str(caught.value)
+    assert f"Back: pumphouse maintenance leave {HOST}" in str(caught.value)
+    assert (rack.bmc.machine.told, rack.node()) == (["boot pxe"], None)
+
+
+def test_two_runs_never_work_on_one_host(rack: Rack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second waits a while for the first, and is refused before it has touched anything."""
+    monkeypatch.setattr(slots, "PATIENCE_S", 1.0)
+    is_held, is_over = Event(), Event()
+
+    def works() -> None:
+        with slots.only_run(SITE, HOST):
+            is_held.set()
+            is_over.wait(300)
+
+    first = Thread(target=works)
+    first.start()
+    assert is_held.wait(60)
+    try:
+        with pytest.raises(Refused, match="Another run works on it"):
+            upgrade_host(host=HOST, site=SITE)
+        with pytest.raises(Refused, match="Another run works on it"):
+            return_host(host=HOST, site=SITE)
+    finally:
+        is_over.set()
+        first.join()
+
+    assert (rack.bmc.machine.told, rack.node()) == ([], None)
+    assert rack.source.fake.sent("PUT") == []
+    assert upgrade_host(host=HOST, site=SITE).done[-1] == "retire"
 
 
 def test_a_host_is_upgraded_by_redfish(rack: Rack, tmp_path: Path) -> None:

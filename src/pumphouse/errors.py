@@ -44,6 +44,9 @@ Our exception hierarchy:
   - FuelNodeUnclear         several of Fuel's nodes could be the host
   - UpgradeFailed           a step of a host's upgrade failed; says where the host is now
     - UpgradeRejected       somebody did not approve it; exit code 3
+    - HostReturnFailed      a host was not brought back to the source; says where it is now
+    - EvacuationFailed      emptying a host broke off; says how it is now
+    - LeaveFailed           a host was not taken out of maintenance; says how it is now
     - ReleaseFailed         a step of a host's release failed; says where the host is now
       - ReleaseRejected     somebody did not approve it; exit code 3
   - UpgradesIncomplete      some of several hosts were not upgraded
@@ -892,6 +895,24 @@ class UpgradeRejected(UpgradeFailed):
     """Somebody did not approve that a host's disks are given up. Its disks are untouched."""
 
     exit_code = 3
+
+
+class HostReturnFailed(UpgradeFailed):
+    """A host was not brought back to the source, or not all the way."""
+
+    done = "brought back"
+
+
+class EvacuationFailed(UpgradeFailed):
+    """Emptying a host broke off, not by one of its servers. The host is disabled."""
+
+    done = "emptied"
+
+
+class LeaveFailed(UpgradeFailed):
+    """A host was not taken out of maintenance, or not all the way."""
+
+    done = "taken out of maintenance"
 
 
 class ReleaseFailed(UpgradeFailed):

@@ -23,8 +23,8 @@ class Step(BaseModel):
 
         is_done: Whether there is nothing left to do for it.
 
-        timeout, retries: Field of `StepTimeouts` (without ``_s``) and `StepRetries`; evacuate
-            has its own, under maintenance.
+        timeout, retries: Field of `StepTimeouts` (without ``_s``) and `StepRetries`; the
+            time-outs of evacuate are those of its servers, under maintenance.
 
         state: In which state the host is while this step is not done.
 
@@ -64,7 +64,7 @@ EVACUATE = Step(
         (f.is_empty and not f.takes_servers) or not f.in_source or f.was_reset or f.is_registered
     ),
     timeout="",
-    retries="",
+    retries="evacuate",
     state="It runs the source's system; servers may be on it.",
     back=LEAVE,
 )

@@ -113,6 +113,11 @@ class StepRetries(_Part):
 
     model_config = ConfigDict(title="Retries")
 
+    evacuate: Times = Field(
+        default=0,
+        title="Emptying the host",
+        description="What left is gone then, and only the rest is tried again.",
+    )
     power: Times = Field(default=2, title="Boot device and reset")
     release: Times = Field(default=0, title="Release through Fuel")
     registration: Times = Field(
