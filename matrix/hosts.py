@@ -43,6 +43,9 @@ class Fault(StrEnum):
 
 
 Wanted = tuple[str, Fault]
+NOT_BEGUN = "Failed to submit flow run to infrastructure"
+"""Begin of Prefect's message on a run whose process its worker never started."""
+BEGUN_AGAIN = 3
 
 
 def cells(every: int = 1) -> Iterator[Cell]:
@@ -132,7 +135,13 @@ class _Trial:
             wait_for(lambda: len(self.rack.fuel.calls()) > asked, 400, "the next run asks Fuel")
             time.sleep(5)
             self._pace(SPEED)
-        return self.runs.ended(run)
+        ended = self.runs.ended(run)
+        # On a busy machine the server may be too slow for its worker: then nothing was begun.
+        for _ in range(BEGUN_AGAIN):
+            if not (ended["message"] or "").startswith(NOT_BEGUN):
+                break
+            ended = self.runs.ended(self.runs.start(self.site))
+        return ended
 
     def _wrong_ends(self, first: Any, second: Any) -> Iterator[str]:
         killed = self.fault in (Fault.FLOW, Fault.BOTH)
