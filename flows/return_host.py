@@ -31,8 +31,9 @@ class Returned(BaseModel):
 def where(pair: Site, site: str, host: str) -> str:
     """Say where the host is, and both ways from there; without an environment, of its release."""
     work = Work(pair, site, host)
-    flows = upgrade_host if pair.upgrade.environment else release_host
-    return flows.where_is(work, None)
+    if pair.upgrade.environment:
+        return upgrade_host.where_is(work, None)
+    return release_host.where_is(work, None)
 
 
 def way_on(host: str) -> str:
