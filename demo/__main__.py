@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -64,9 +65,11 @@ def up() -> int:
     _pumphouse(environment, "config", "check")
     _title("Discover both clouds")
     _pumphouse(environment, "discover", "--deployment")
+    reports = {"Inventory": views.newest(STORAGE, "inventories/*/*/report.html")}
     before = views.look(CONFIG, PROJECT)
     _title(f"Migrate project {PROJECT}")
     _pumphouse(environment, "migrate", "--project", PROJECT, "--deployment", "--yes")
+    reports["Migration"] = views.newest(STORAGE, "runs/*/report.html")
     after = views.look(CONFIG, PROJECT)
     clouds = load_lab().clouds_file
     chosen, racks = hosts.choose(clouds, OTHER_PROJECT), hosts.look(clouds)
@@ -78,7 +81,7 @@ def up() -> int:
     _title("Result")
     views.show(console, PROJECT, before, after, views.downtimes(STORAGE))
     hosts.show(console, racks, hosts.look(clouds))
-    _print_addresses(services)
+    _print_addresses(services, reports)
     return 0
 
 
@@ -177,11 +180,11 @@ def _run(*command: str) -> None:
     subprocess.run(command, check=True)
 
 
-def _print_addresses(services: Services) -> None:
+def _print_addresses(services: Services, reports: Mapping[str, str]) -> None:
     url = services.options.url
     console.print(f"Runs       {url}/runs")
     console.print(f"Artifacts  {url}/artifacts")
-    for name, page in views.reports(STORAGE).items():
+    for name, page in reports.items():
         console.print(f"{name:10} http://127.0.0.1:{FILES_PORT}/{page}", soft_wrap=True)
     console.print(f"\nDone in {time.monotonic() - began:.0f} s. It stays up until: make demo-down")
     console.print(f"To go on by hand: source {FOLDER}/env && export PUMPHOUSE_CONFIG={CONFIG}")

@@ -76,11 +76,9 @@ def downtimes(storage: Path) -> dict[str, float]:
     return found
 
 
-def reports(storage: Path) -> dict[str, str]:
-    """Return the newest report of each kind, relative to *storage*."""
-    patterns = {"Inventory": "inventories/*/*/report.html", "Migration": "runs/*/report.html"}
-    pages = {name: sorted(storage.glob(pattern)) for name, pattern in patterns.items()}
-    return {name: str(found[-1].relative_to(storage)) for name, found in pages.items() if found}
+def newest(storage: Path, pattern: str) -> str:
+    """Return the newest page below *storage* that matches *pattern*, relative to it."""
+    return str(max(storage.glob(pattern)).relative_to(storage))
 
 
 def show(

@@ -13,12 +13,16 @@ from pydantic import BaseModel, ConfigDict
 from pumphouse.blocks.site import Site
 from pumphouse.drift import drift
 from pumphouse.errors import ConfigError, MigrationIncomplete, PlanDrifted, Refused
+from pumphouse.estate import Estate
 from pumphouse.flows.take_back import take_back_the_rest
 from pumphouse.health import assigned
 from pumphouse.kinds import named as named_kinds
 from pumphouse.ledger import Entry, Status, failures
-from pumphouse.models import Mover
+from pumphouse.models import MoverChoice
 from pumphouse.pacing import paced
+from pumphouse.passwords import Passwords
+from pumphouse.plan import Plan
+from pumphouse.plan_files import Edits, PlanFile
 from pumphouse.selection import Selection, written
 from pumphouse.tasks import plans, storage
 from pumphouse.tasks.bandwidth import Bandwidth
@@ -26,7 +30,6 @@ from pumphouse.tasks.bookkeeping import Book
 from pumphouse.tasks.gate import Gate
 from pumphouse.tasks.migration_report import publish_ledger, publish_plan
 from pumphouse.tasks.moving import Slots, Work
-from pumphouse.tasks.passwords import problems as password_problems
 from pumphouse.tasks.plan_storage import read_plan
 from pumphouse.tasks.stages import carry_out
 from pumphouse.tasks.storage import Folder
@@ -76,7 +79,7 @@ def migrate(
     selection: list[str] = [],  # noqa: B006
     exclude: list[str] = [],  # noqa: B006
     kinds: list[str] = [],  # noqa: B006
-    mover: Mover | None = None,
+    mover: MoverChoice = MoverChoice.CONFIGURED,
     plan: str = "",
     replan: bool = False,
     move_unhealthy: bool = False,
@@ -114,8 +117,8 @@ def migrate(
             servers, or any kind of a plan. Empty is everything.
 
         mover: How root disks get there. image takes the disk as it is; rebuild boots the base
-            image anew, for servers that keep nothing on it; auto asks the server's metadata.
-            Empty takes the site's.
+            image anew, for servers that keep nothing on it; auto asks the server's metadata;
+            configured is as the site says.
 
         plan: Location of a plan that was made before, and perhaps edited. Exactly that is done,
             or nothing if what it rests on is no longer so. It says what is selected.
@@ -158,28 +161,19 @@ def migrate(
     wanted = Selection(include=named, exclude=tuple(exclude), kinds=tuple(kinds))
     given, edits = read_plan(plan, site) if plan else (None, None)
     if given:
+        _require_alone(wanted, mover, given.header.kinds)
         header = given.header
-        _require_alone(wanted, mover, header.kinds)
         wanted = Selection(include=header.include, exclude=header.exclude, kinds=header.kinds)
-    how = given.header.mover if given else mover or pair.migrate.mover
+    how = given.header.mover if given else mover.over(pair.migrate.mover)
     clouds = plans.read_clouds(pair, folder)
     groups = together_groups(together, clouds[0])
     intended = plans.make(pair, clouds, wanted, how, edits)
-    differing = []
-    if given and edits:
-        explain = plans.explanation(given, clouds[0])
-        differing = drift(given.rows, intended.items, explain, edits.movers)
-    changed = [difference.sentence for difference in differing]
+    changed = _changes(given, edits, intended, clouds[0])
     header = plans.header(site, folder, wanted, how)
     published = publish_plan(folder, intended, header, pair.storage.link, changed)
     if changed and not replan:
         raise PlanDrifted(plan, changed, published.plan)
-    obstacles = [
-        *intended.obstacles,
-        *(password_problems(pair.passwords) if intended.of("users") else ()),
-        *(look(pair, intended) if needs_ceph(intended) else ()),
-    ]
-    if obstacles and not replan:
+    if not replan and (obstacles := _obstacles(pair, intended)):
         raise Refused("The migration", obstacles)
     planned = Migration(
         site=site,
@@ -194,11 +188,10 @@ def migrate(
     get_run_logger().info("planned: %s", planned.actions)
     if dry_run or replan:
         return planned
-    checks = assigned(pair.health_checks, clouds[0])
     work = Work(
         pair,
         _slots(pair, site, max_parallel),
-        checks=checks,
+        checks=assigned(pair.health_checks, clouds[0]),
         moves_unhealthy=move_unhealthy,
         gate=Gate(pacing),
         domains={row["id"]: row["name"] for row in clouds[0].rows("domains")},
@@ -221,9 +214,37 @@ def migrate(
     return _done(planned, entries, seconds, report)
 
 
-def _require_alone(wanted: Selection, mover: Mover | None, kinds: Sequence[str]) -> None:
+def _changes(
+    given: PlanFile | None, edits: Edits | None, intended: Plan, source: Estate
+) -> list[str]:
+    """Return what differs from the plan that was *given*, a sentence each."""
+    if not given or not edits:
+        return []
+    explain = plans.explanation(given, source)
+    return [each.sentence for each in drift(given.rows, intended.items, explain, edits.movers)]
+
+
+def _obstacles(pair: Site, intended: Plan) -> list[str]:
+    """Return what stands in the way: in the plan, of the passwords, and on this worker."""
+    return [
+        *intended.obstacles,
+        *(_unreadable_hashes(pair.passwords) if intended.of("users") else ()),
+        *(look(pair, intended) if needs_ceph(intended) else ()),
+    ]
+
+
+def _unreadable_hashes(passwords: Passwords) -> list[str]:
+    if passwords.mode != "hashes":
+        return []
+    # A database's library takes a second to import, and most runs copy no hash.
+    from pumphouse.tasks.password_hashes import problems
+
+    return problems(passwords)
+
+
+def _require_alone(wanted: Selection, mover: MoverChoice, kinds: Sequence[str]) -> None:
     """A plan says what is selected and how it moves; nothing else may, only repeat its kinds."""
-    if wanted.include or wanted.exclude or mover:
+    if wanted.include or wanted.exclude or mover is not MoverChoice.CONFIGURED:
         problem = "It says what is selected and by which mover; give it alone."
         raise ConfigError("plan", [problem])
     if wanted.kinds and named_kinds(wanted.kinds) != named_kinds(kinds):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pumphouse.blocks.site import Site
 from pumphouse.kinds import named as named_kinds
-from pumphouse.models import Mover
+from pumphouse.models import MoverChoice
 from pumphouse.selection import Selection
 from pumphouse.tasks import plans, storage
 from pumphouse.tasks.migration_report import publish_plan
@@ -43,7 +43,7 @@ def plan(
     # Empty lists, and not None, make plain lists in the form of Prefect's UI.
     exclude: list[str] = [],  # noqa: B006
     kinds: list[str] = [],  # noqa: B006
-    mover: Mover | None = None,
+    mover: MoverChoice = MoverChoice.CONFIGURED,
     site: str = "default",
 ) -> Planned:
     """
@@ -64,7 +64,7 @@ def plan(
         kinds: What the plan is limited to, with what that needs: identity, images, networks,
             volumes, servers, or any kind of a plan. Empty is no limit.
 
-        mover: How root disks get there; empty takes the site's.
+        mover: How root disks get there; configured is as the site says.
 
         site: Name of the saved Pumphouse Site block.
 
@@ -77,7 +77,7 @@ def plan(
     run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
     folder = Folder(pair.storage.url) / "runs" / run
     what = Selection(include=tuple(selection), exclude=tuple(exclude), kinds=tuple(kinds))
-    how = mover or pair.migrate.mover
+    how = mover.over(pair.migrate.mover)
     made = plans.make(pair, plans.read_clouds(pair, folder), what, how)
     published = publish_plan(
         folder, made, plans.header(site, folder, what, how), pair.storage.link

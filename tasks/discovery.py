@@ -12,7 +12,6 @@ from prefect.cache_policies import NO_CACHE
 from pumphouse import tables
 from pumphouse.errors import CloudUnreachable, MissingRights
 from pumphouse.models import Role
-from pumphouse.reports import discovery
 from pumphouse.tasks import storage
 from pumphouse.tasks.extraction import batches
 from pumphouse.tasks.readers import CloudReader, Reading
@@ -102,5 +101,8 @@ def _owners(job: Job) -> list[str]:
 @task(task_run_name="report", cache_policy=NO_CACHE)
 def write_report(folder: Folder, title: str, roles: tuple[Role, ...]) -> str:
     """Write the HTML report beside the tables it is about; return its location."""
+    # The library of its plots takes a second to import, and most runs only read tables.
+    from pumphouse.reports import discovery
+
     read = [storage.load(folder / role.value, columns=discovery.COLUMNS) for role in roles]
     return folder.write("report.html", discovery.html(title, read).encode())

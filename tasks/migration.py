@@ -35,7 +35,7 @@ from pumphouse.tasks.carrying import Carrier
 from pumphouse.tasks.cutover import CutOver
 from pumphouse.tasks.moving import Clock, Work
 from pumphouse.tasks.owners import owner, sweep
-from pumphouse.tasks.passwords import Delivery, copy_hashes
+from pumphouse.tasks.passwords import Delivery
 from pumphouse.tasks.progress import Progress
 from pumphouse.tasks.returning import Return
 from pumphouse.tasks.taking_back import take_back, take_back_return
@@ -100,6 +100,9 @@ def copy_passwords(pair: Site, users: list[tuple[Item, str]]) -> dict[str, str]:
     Raises:
         PasswordsFailed: A database cannot be used. No password was copied.
     """
+    # A database's library takes a second to import, and most runs copy no hash.
+    from pumphouse.tasks.password_hashes import copy_hashes
+
     said = copy_hashes(pair.passwords, users)
     for key, words in said.items():
         get_run_logger().warning("%s: %s", key, words)

@@ -17,7 +17,8 @@ from pumphouse.passwords import Passwords, is_verified, loss
 from pumphouse.plan import Item
 from pumphouse.tasks import identity, passwords
 from pumphouse.tasks.api import Api
-from pumphouse.tasks.passwords import Delivery, copy_hashes, problems
+from pumphouse.tasks.password_hashes import copy_hashes, problems
+from pumphouse.tasks.passwords import Delivery
 
 LOUD = "import sys; print(sys.stdin.read()); sys.exit(3)"
 SCRYPT = "$scrypt$ln=16,r=8,p=1$c2FsdA$aGFzaA"

@@ -50,6 +50,20 @@ class Mover(StrEnum):
 OF_SERVERS = (Mover.AUTO, Mover.IMAGE, Mover.REBUILD)
 """Movers that take a server's own disk; each of its volumes has a mover of its own."""
 
+
+class MoverChoice(StrEnum):
+    """How servers' own disks move in one run: a mover by its name, or the site's."""
+
+    CONFIGURED = "configured"
+    AUTO = "auto"
+    IMAGE = "image"
+    REBUILD = "rebuild"
+
+    def over(self, configured: Mover) -> Mover:
+        """Return the mover that is meant where the site's is *configured*."""
+        return configured if self is MoverChoice.CONFIGURED else Mover(self.value)
+
+
 ON_CEPH = (Mover.MANAGE, Mover.RBD)
 """Movers of volumes that need the pools of Ceph."""
 

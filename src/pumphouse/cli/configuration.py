@@ -64,7 +64,7 @@ def _databases(config: "Config") -> list[str]:
     """Return what is wrong with the databases that password hashes are copied between."""
     if config.passwords.mode != "hashes":
         return []
-    from pumphouse.tasks.passwords import problems
+    from pumphouse.tasks.password_hashes import problems
 
     return problems(config.passwords)
 

@@ -8,9 +8,17 @@ import typer
 from pumphouse.cli.console import err, escape, out, print_json, table
 from pumphouse.cli.files import ConfigOption
 from pumphouse.cli.groups import by_default
-from pumphouse.cli.running import DeploymentOption, JsonOption, QuietOption, SiteOption, Way, run
+from pumphouse.cli.running import (
+    DeploymentOption,
+    JsonOption,
+    MoverOption,
+    QuietOption,
+    SiteOption,
+    Way,
+    run,
+)
 from pumphouse.errors import ConfigError, Refused
-from pumphouse.models import Mover
+from pumphouse.models import MoverChoice
 
 if TYPE_CHECKING:
     from pumphouse.flows.plan import Planned
@@ -50,10 +58,7 @@ def make(
             "servers, or any kind of a plan. Repeatable."
         ),
     ] = None,
-    mover: Annotated[
-        Mover | None,
-        typer.Option(help="How root disks move: auto, image or rebuild. Else as config.yaml."),
-    ] = None,
+    mover: MoverOption = MoverChoice.CONFIGURED,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write it here: .yaml or .parquet.")
     ] = None,
@@ -73,7 +78,7 @@ def make(
         "selection": selection,
         "exclude": exclude or [],
         "kinds": kinds or [],
-        "mover": mover and mover.value,
+        "mover": mover.value,
     }
     made = run("plan", parameters, Way(config, site, deployment, quiet))
     if made is None:

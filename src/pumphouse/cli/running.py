@@ -12,6 +12,7 @@ from pumphouse.cli import console, engine
 from pumphouse.cli.console import print_json, run_lines
 from pumphouse.cli.files import load_if_any
 from pumphouse.errors import ConfigError, Refused
+from pumphouse.models import MoverChoice
 
 SiteOption = Annotated[
     str | None,
@@ -48,6 +49,10 @@ JsonOption = Annotated[
 ]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Do all the checks, and change nothing.")
+]
+MoverOption = Annotated[
+    MoverChoice,
+    typer.Option(help="How root disks move; configured: as config.yaml says."),
 ]
 MaxParallelOption = Annotated[
     int, typer.Option("--max-parallel", min=0, help="Servers at once. 0: as the site's limit.")

@@ -15,6 +15,7 @@ from pumphouse.cli.running import (
     JsonOption,
     MaxFailuresOption,
     MaxParallelOption,
+    MoverOption,
     QuietOption,
     SiteOption,
     TogetherOption,
@@ -25,7 +26,7 @@ from pumphouse.cli.running import (
     run,
 )
 from pumphouse.errors import ConfigError
-from pumphouse.models import Clouds, Mover
+from pumphouse.models import Clouds, MoverChoice
 
 if TYPE_CHECKING:
     from pumphouse.flows.discover import Discovery
@@ -85,10 +86,7 @@ def migrate(
             "servers, or any kind of a plan. Repeatable."
         ),
     ] = None,
-    mover: Annotated[
-        Mover | None,
-        typer.Option(help="How root disks move: auto, image or rebuild. Else as config.yaml."),
-    ] = None,
+    mover: MoverOption = MoverChoice.CONFIGURED,
     plan: Annotated[
         str,
         typer.Option(help="A plan's file: do exactly that, or refuse if it drifted."),
@@ -125,7 +123,6 @@ def migrate(
         "query": query,
         "exclude": exclude or [],
         "kinds": kinds or [],
-        "mover": mover and mover.value,
         "plan": plan,
         "replan": replan,
         "move_unhealthy": move_unhealthy,
@@ -136,6 +133,8 @@ def migrate(
         "together": together or [],
         "dry_run": dry_run,
     }
+    if mover is not MoverChoice.CONFIGURED:
+        chosen["mover"] = mover.value
     carry_out(chosen, yes, Way(config, site, deployment, quiet, as_json))
 
 
