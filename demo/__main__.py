@@ -26,7 +26,8 @@ STORAGE = FOLDER / "storage"
 FILES_PORT = int(os.environ.get("PUMPHOUSE_FILES_PORT", "4280"))
 PROJECT = "acme"
 OTHER_PROJECT = "umbrella"
-SITE = "demo"
+# The default of every form: a run by hand needs no word about it.
+SITE = "default"
 CLOUDS = ("source", "target")
 
 console = Console(highlight=False)
