@@ -3,6 +3,8 @@
 from typing import Any, cast
 
 from prefect.blocks.core import Block
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
 from pydantic import BaseModel, Field
 
 from pumphouse.blocks.bmc import Bmc
@@ -98,3 +100,25 @@ def _load_if_any(kind: type[Block], name: str) -> Block | None:
         if "Unable to find block document" not in str(error):
             raise
         return None
+
+
+def load_site(name: str) -> Site:
+    """
+    Return the site's block of that name.
+
+    Raises:
+        ConfigError: The server has none; it names those that there are.
+    """
+    try:
+        return cast(Site, Site.load(name))
+    except ValueError as error:
+        if not isinstance(error.__cause__, ObjectNotFound):
+            raise
+    with get_client(sync_client=True) as client:
+        kept = client.read_block_documents_by_type(Site.get_block_type_slug())
+    names = ", ".join(sorted(block.name or "" for block in kept)) or "none at all"
+    problem = (
+        f"There is no block Pumphouse Site of the name {name}; there is {names}. Name one of "
+        "them, or write it with pumphouse config register. Nothing was touched."
+    )
+    raise ConfigError("site", [problem])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import timedelta
 from time import monotonic
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from prefect import allow_failure, flow, get_run_logger, runtime
 from prefect.concurrency.sync import concurrency
@@ -12,7 +12,7 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict, Field
 
-from pumphouse.blocks.site import Site
+from pumphouse.blocks.site import load_site
 from pumphouse.errors import ExtractionFailed
 from pumphouse.limits import api_limit
 from pumphouse.models import Clouds, Role
@@ -63,7 +63,7 @@ def discover(
         ExtractionFailed: Some tables could not be read. The others are stored.
     """
     began, started = monotonic(), storage.utc_now()
-    pair = cast(Site, Site.load(site))
+    pair = load_site(site)
     site_folder = storage.inventories(pair.storage.url, site)
     folder = site_folder / storage.named(started, str(runtime.flow_run.id)[:8])
     calls = {role: _allowed_calls(site, role, pair.limits.api_calls) for role in clouds.roles}

@@ -4,14 +4,14 @@ import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 from prefect import flow, get_run_logger, runtime
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
 from pumphouse import fencing
-from pumphouse.blocks.site import Site
+from pumphouse.blocks.site import Site, load_site
 from pumphouse.errors import (
     ConfigError,
     EvacuationFailed,
@@ -116,7 +116,7 @@ def evacuate(
         EvacuationIncomplete: Servers are still there; the others moved.
         EvacuationFailed: Something else failed; the message says how the host is.
     """
-    pair = cast(Site, Site.load(site))
+    pair = load_site(site)
     if fence and fenced:
         problem = "fence powers the host off, and fenced says that it is off: give one of them."
         raise ConfigError("fence", [problem])

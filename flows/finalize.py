@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Iterable
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 from prefect import flow, get_run_logger, runtime
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse.blocks.site import Site
+from pumphouse.blocks.site import load_site
 from pumphouse.errors import ConfigError, FinalizeIncomplete
 from pumphouse.estate import Estate
 from pumphouse.finalization import ORDER, Bounds, Removal, removals
@@ -77,7 +77,7 @@ def finalize(
         FinalizeIncomplete: Something could not be deleted; the rest was.
     """
     began = monotonic()
-    pair = cast(Site, Site.load(site))
+    pair = load_site(site)
     run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
     folder = Folder(pair.storage.url) / "runs" / run
     wanted = _wanted(selection, exclude, plan, site)

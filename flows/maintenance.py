@@ -1,12 +1,12 @@
 """Put a host of the source into maintenance, take it back, or say how it is."""
 
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from pumphouse.blocks.site import Site
+from pumphouse.blocks.site import Site, load_site
 from pumphouse.errors import ConfigError, LeaveFailed, PumphouseError, Refused
 from pumphouse.flows.evacuate import evacuate
 from pumphouse.flows.occupied import SAY_WHERE, where_if_known
@@ -66,7 +66,7 @@ def maintenance(
         EvacuationIncomplete: Servers are still there; the others moved.
         LeaveFailed: The host was not taken back; the message says how it is.
     """
-    pair = cast(Site, Site.load(site))
+    pair = load_site(site)
     if action is Action.ENTER:
         evacuate(
             host=host,

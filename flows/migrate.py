@@ -4,13 +4,13 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 from prefect import flow, get_run_logger, runtime
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse.blocks.site import Site
+from pumphouse.blocks.site import Site, load_site
 from pumphouse.drift import drift
 from pumphouse.errors import ConfigError, MigrationIncomplete, PlanDrifted, Refused
 from pumphouse.estate import Estate
@@ -154,7 +154,7 @@ def migrate(
     began = monotonic()
     named_kinds(kinds)
     pacing = paced(max_parallel, canary, max_failures, until, storage.utc_now())
-    pair = cast(Site, Site.load(site))
+    pair = load_site(site)
     run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
     folder = Folder(pair.storage.url) / "runs" / run
     named = written(selection, projects, hosts, servers, query)

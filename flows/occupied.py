@@ -1,8 +1,6 @@
 """What is said of a host that is being emptied: how it is, and both ways from there."""
 
-from typing import cast
-
-from pumphouse.blocks.site import Site
+from pumphouse.blocks.site import Site, load_site
 from pumphouse.errors import PumphouseError
 from pumphouse.flows.host_hooks import hook_saying
 from pumphouse.tasks import maintenance
@@ -32,4 +30,4 @@ def _ways(host: str) -> str:
     return f"Forward: {way_on(host)}. Back: pumphouse maintenance leave {host}."
 
 
-SAY_WHERE = hook_saying(lambda site, host: where(cast(Site, Site.load(site)), host), way_on)
+SAY_WHERE = hook_saying(lambda site, host: where(load_site(site), host), way_on)

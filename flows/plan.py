@@ -1,13 +1,13 @@
 """Work out what a migration would do, and write it down to be read, edited and carried out."""
 
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 from prefect import flow, get_run_logger, runtime
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse.blocks.site import Site
+from pumphouse.blocks.site import load_site
 from pumphouse.kinds import named as named_kinds
 from pumphouse.models import MoverChoice
 from pumphouse.selection import Selection
@@ -73,7 +73,7 @@ def plan(
     """
     began = monotonic()
     named_kinds(kinds)
-    pair = cast(Site, Site.load(site))
+    pair = load_site(site)
     run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
     folder = Folder(pair.storage.url) / "runs" / run
     what = Selection(include=tuple(selection), exclude=tuple(exclude), kinds=tuple(kinds))

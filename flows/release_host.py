@@ -3,14 +3,14 @@
 import threading
 from contextlib import nullcontext
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse.blocks.site import Site
+from pumphouse.blocks.site import load_site
 from pumphouse.errors import PumphouseError, Refused, ReleaseFailed, ReleaseRejected
 from pumphouse.flows.host_hooks import hook_saying
 from pumphouse.flows.host_steps import Walk, ask
@@ -42,7 +42,7 @@ class Released(BaseModel):
 
 
 def _say(site: str, host: str) -> str:
-    return where_is(Work(cast(Site, Site.load(site)), site, host), None)
+    return where_is(Work(load_site(site), site, host), None)
 
 
 SAY_WHERE = hook_saying(_say, way_on)
@@ -83,7 +83,7 @@ def release_host(
         ReleaseFailed: A step failed; the message says in which state the host is.
     """
     began = monotonic()
-    pair = cast(Site, Site.load(site))
+    pair = load_site(site)
     stop = threading.Event()
     logger = get_run_logger()
     work = Work(pair, site, host, stop, lambda text: logger.info("%s: %s", host, text))

@@ -1,13 +1,13 @@
 """Bring a host back to the source, as long as Fuel has not written its disks."""
 
-from typing import Any, cast
+from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse.blocks.site import Site
+from pumphouse.blocks.site import Site, load_site
 from pumphouse.errors import ConfigError, HostReturnFailed, PumphouseError, Refused
 from pumphouse.flows import release_host, upgrade_host
 from pumphouse.flows.host_hooks import hook_saying
@@ -41,7 +41,7 @@ def way_on(host: str) -> str:
     return f"pumphouse hosts return {host}"
 
 
-SAY_WHERE = hook_saying(lambda site, host: where(cast(Site, Site.load(site)), site, host), way_on)
+SAY_WHERE = hook_saying(lambda site, host: where(load_site(site), site, host), way_on)
 
 
 @flow(
@@ -64,7 +64,7 @@ def return_host(host: str, site: str = "default") -> Returned:
         Refused: Fuel has written its disks, or is at it. Nothing was changed.
         HostReturnFailed: It is not back, or not all the way; the message says where it is.
     """
-    pair = cast(Site, Site.load(site))
+    pair = load_site(site)
     with only_run(site, host):
         try:
             state = bring_back(pair, site, host)

@@ -2,14 +2,14 @@
 
 import threading
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 from prefect import flow, get_run_logger, runtime
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse.blocks.site import Site
+from pumphouse.blocks.site import Site, load_site
 from pumphouse.errors import ConfigError, Refused, RollbackIncomplete
 from pumphouse.estate import Estate
 from pumphouse.flows.take_back import take_back_the_rest
@@ -87,7 +87,7 @@ def rollback(
     if not selection:
         raise ConfigError("selection", ["Nothing is chosen; name servers, or say project:NAME."])
     began = monotonic()
-    pair = cast(Site, Site.load(site))
+    pair = load_site(site)
     run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
     folder = Folder(pair.storage.url) / "runs" / run
     wanted = Selection(include=tuple(selection), exclude=tuple(exclude))

@@ -1,12 +1,12 @@
 """Undo what a migration or a rollback left half-way when it was killed."""
 
-from typing import Any, cast
+from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.logging.loggers import flow_run_logger
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from pumphouse.blocks.site import Site
+from pumphouse.blocks.site import load_site
 from pumphouse.errors import PumphouseError, TakeBackIncomplete
 from pumphouse.health import assigned
 from pumphouse.selection import Selection, written
@@ -38,7 +38,7 @@ def take_back(run: str, delete_copy: bool = False, site: str = "default") -> lis
     Raises:
         TakeBackIncomplete: Not everything could be undone.
     """
-    pair = cast(Site, Site.load(site))
+    pair = load_site(site)
     servers = half_way(pair, run)
     if not servers:
         return []

@@ -3,13 +3,13 @@
 import threading
 from contextlib import nullcontext
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse.blocks.site import Site
+from pumphouse.blocks.site import load_site
 from pumphouse.errors import PumphouseError, Refused, UpgradeRejected
 from pumphouse.flows.host_hooks import hook_saying
 from pumphouse.flows.host_steps import Walk, ask
@@ -41,7 +41,7 @@ class Upgraded(BaseModel):
 
 
 def _say(site: str, host: str) -> str:
-    return where_is(Work(cast(Site, Site.load(site)), site, host), None)
+    return where_is(Work(load_site(site), site, host), None)
 
 
 SAY_WHERE = hook_saying(_say, way_on)
@@ -81,7 +81,7 @@ def upgrade_host(
         UpgradeFailed: A step failed; the message says in which state the host is.
     """
     began = monotonic()
-    pair = cast(Site, Site.load(site))
+    pair = load_site(site)
     stop = threading.Event()
     logger = get_run_logger()
     work = Work(pair, site, host, stop, lambda text: logger.info("%s: %s", host, text))

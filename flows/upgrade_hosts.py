@@ -10,7 +10,7 @@ from prefect.deployments import run_deployment
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict, Field
 
-from pumphouse.blocks.site import Site
+from pumphouse.blocks.site import load_site
 from pumphouse.errors import ConfigError, Refused, UpgradesIncomplete
 from pumphouse.flows.upgrade_host import upgrade_host
 from pumphouse.waves import hindrance, waves
@@ -64,7 +64,7 @@ def upgrade_hosts(
         ConfigError: A host is not configured. Nothing was changed.
         UpgradesIncomplete: Some failed or were not begun.
     """
-    pair = cast(Site, Site.load(site))
+    pair = load_site(site)
     if not hosts:
         raise ConfigError("hosts", ["Name at least one host."])
     for host in hosts:

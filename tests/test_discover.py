@@ -179,6 +179,14 @@ def test_a_wrong_entry_touches_nothing(
     assert calls(clouds) == 0
 
 
+def test_a_site_that_is_not_there_is_told_with_those_that_are(block: Site) -> None:
+    """A name that a form got wrong ends in a sentence, and not in Prefect's own error."""
+    block.save("here")
+
+    with pytest.raises(ConfigError, match=r"of the name elsewhere; there is here\."):
+        discover(Clouds.BOTH, site="elsewhere")
+
+
 @pytest.mark.usefixtures("few")
 def test_the_run_is_speaking(site: str) -> None:
     """Names of the run and its tasks, and artifacts that lead to the report."""

@@ -1,0 +1,106 @@
+"""
+``python -m bench._engine TASKS TINY``: what Prefect's engine costs, as JSON.
+
+A process of its own beside a real server. A flow runs as many tasks that do nothing, by threads
+as a migration's; then one task makes as many roles at a cloud on loopback, whose answers cost
+nothing. The same requests by bare httpx, several at once alike, are its floor.
+"""
+
+import itertools
+import json
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from pumphouse.blocks.site import Site
+from pumphouse.ledger import Status
+from pumphouse.models import Action
+from pumphouse.plan import Item
+from pumphouse.tasks.migration import copy_batch
+from pumphouse.tasks.moving import Slots, Work
+from tests.fakecloud import FakeCloud, Request
+
+RUNNER: Any = ThreadPoolTaskRunner(max_workers=8)
+PARALLEL = 8
+
+
+@task(cache_policy=NO_CACHE)
+def nothing(number: int) -> int:
+    """Do nothing."""
+    return number
+
+
+@flow(task_runner=RUNNER)
+def empty(count: int) -> float:
+    """Return the seconds of *count* tasks that do nothing."""
+    began = time.monotonic()
+    for future in [nothing.submit(number) for number in range(count)]:
+        future.result()
+    return time.monotonic() - began
+
+
+@flow(task_runner=RUNNER)
+def batch(work: Work, items: list[Item]) -> float:
+    """Return the seconds of one task that makes all of *items*."""
+    began = time.monotonic()
+    entries = copy_batch(work, "roles", items, {}, frozenset())
+    spent = time.monotonic() - began
+    assert {entry.status for entry in entries} == {Status.DONE}
+    return spent
+
+
+def main() -> None:
+    """Measure, and print."""
+    tasks, tiny = map(int, sys.argv[1:])
+    spent = {"task_s": empty(tasks) / tasks}
+    with FakeCloud() as cloud:
+        numbers = itertools.count()
+
+        def made(request: Request) -> dict[str, Any]:
+            return {"role": {**request.json()["role"], "id": f"r{next(numbers)}"}}
+
+        cloud.route("POST", "identity", "/roles", made)
+        cloud.listing("identity", "/roles", "roles", [])
+        block = cloud.block()
+        pair = Site(source=block, target=block, limits={"api_calls": PARALLEL})
+        slots = Slots("bench", threading.Semaphore(), threading.Semaphore(), is_shared=False)
+        spent["bare_s"] = _bare(cloud.url, tiny)
+        spent["tiny_s"] = batch(Work(pair, slots), [_item(number) for number in range(tiny)])
+    print(json.dumps(spent))
+
+
+def _bare(url: str, count: int) -> float:
+    """Return the seconds of *count* requests with nothing around them."""
+    with httpx.Client(base_url=url) as client, ThreadPoolExecutor(PARALLEL) as pool:
+        user = {"name": "admin", "password": "lab", "domain": {"id": "default"}}
+        login = {"identity": {"methods": ["password"], "password": {"user": user}}}
+        answer = client.post("/identity/v3/auth/tokens", json={"auth": login})
+        token = answer.headers["X-Subject-Token"]
+        client.headers["X-Auth-Token"] = token
+
+        def post(number: int) -> None:
+            body = {"role": {"name": f"role-{number}", "description": ""}}
+            client.post("/identity/v3/roles", json=body).raise_for_status()
+
+        began = time.monotonic()
+        list(pool.map(post, range(count)))
+        return time.monotonic() - began
+
+
+def _item(number: int) -> Item:
+    row = {"id": f"s{number}", "name": f"role-{number}", "description": "", "domain_id": None}
+    return Item(
+        kind="roles", source_id=f"s{number}", name=f"role-{number}",
+        action=Action.CREATE, reason="There is none.", row=row,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
