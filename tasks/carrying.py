@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass, field
+from typing import Any
 
 from pumphouse.checks import MOVER_KEY, own_free
 from pumphouse.comparison import is_unfinished
@@ -24,6 +25,8 @@ class Carrier:
 
     Attributes:
         owner: Acts at the target as the volume's owner; without one nothing can be made.
+
+        known: By source id, what a mover found out ahead and need not ask again after the stop.
     """
 
     source: Api
@@ -33,6 +36,7 @@ class Carrier:
     timeout_s: float
     stop: threading.Event = NEVER
     progress: Progress = field(default=lambda done, size: None)
+    known: dict[str, Any] = field(default_factory=dict)
 
     @property
     def acting(self) -> Api:

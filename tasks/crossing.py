@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 from pumphouse.bodies import Ids
 from pumphouse.checks import STATE, WAS
@@ -86,6 +87,7 @@ class Crossing:
     flavor_id: str = ""
     bytes: int = 0
     checksums: dict[str, str] = field(default_factory=dict)
+    known: dict[str, Any] = field(default_factory=dict)
     ailing: dict[str, str] = field(default_factory=dict)
     health: str = ""
     stopped_at: float | None = None
@@ -145,6 +147,7 @@ class Crossing:
             self.timeouts.volume_s,
             self.stop,
             lambda done, size: self.told(f"volume {name}", done, size),
+            self.known,
         )
 
     def mover_of(self, volume: Row) -> Mover:

@@ -52,6 +52,7 @@ def bulk(carrier: Carrier, volume: Row) -> int:
         twins = _ensure(carrier, volume)
         changed = _pass(carrier, volume, twins).data_bytes
         twins.keep_newest()
+        carrier.known[volume["id"]] = twins
         sent += changed
         if changed <= carrier.migrate.rbd.remainder_mib << 20:
             break
@@ -65,10 +66,12 @@ def finish(carrier: Carrier, volume: Row) -> Moved:
     Raises:
         CephFailed, CopyFailed, Unverified: It is not whole; `discard` takes it back.
     """
-    found = find_copy(carrier.target, volume["id"])
-    if found and not _is_unfinished(found, volume):
-        return Moved(found["id"])
-    twins = _ensure(carrier, volume)
+    twins: Twins | None = carrier.known.pop(volume["id"], None)
+    if twins is None:
+        found = find_copy(carrier.target, volume["id"])
+        if found and not _is_unfinished(found, volume):
+            return Moved(found["id"])
+        twins = _ensure(carrier, volume)
     sent = _pass(carrier, volume, twins)
     twins.forget_at_target()
     complete(carrier.target, twins.copy, volume)
@@ -89,6 +92,7 @@ def forget_source(carrier: Carrier, volume_id: str) -> None:
 
 def discard(carrier: Carrier, volume: Row) -> None:
     """Delete the copy of a volume, and our snapshots of it at both ends."""
+    carrier.known.pop(volume["id"], None)
     copy = find_copy(carrier.target, volume["id"])
     _remove_snapshots(carrier, volume, copy)
     if copy:
@@ -119,7 +123,9 @@ class Twins:
     """
     The image of a volume and that of its copy, with our snapshots of each, oldest first.
 
-    Listed once: each command of Ceph takes a share of a second, and the server is down.
+    Looked up by the last pass ahead and kept for the one after the stop, which sends and compares:
+    each question to Cinder or Ceph takes a share of a second, and the server is down. Nobody else
+    makes or removes our snapshots meanwhile, since the run has the server to itself.
     """
 
     source: Rbd
