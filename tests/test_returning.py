@@ -16,6 +16,7 @@ from pumphouse.steps import COMMITTED, RETURN
 from pumphouse.tasks import claims, return_undo, returning, servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.returning import Return
+from pumphouse.tasks.taking_back import take_back_return
 from tests.tenants import estate, source, target
 
 MOVED = {MIGRATED_TO: "V1", "pumphouse:was": "ACTIVE"}
@@ -205,6 +206,36 @@ def test_what_passed_its_checks_before_is_never_taken_back(
         way.run()
 
     assert calls == ["unlock", "leave"]
+
+
+@pytest.mark.parametrize(
+    ("noted", "calls", "said"),
+    [
+        (
+            "ACTIVE locked",
+            ["undo start", "undo restore", "undo fetch", "undo release", "undo stop",
+             "undo hold", "undo note"],
+            "the copy is ACTIVE as before",
+        ),
+        ("ACTIVE checked", ["unlock", "leave", "forget"], "its return is finished"),
+        ("back", ["forget"], "its return is finished"),
+    ],
+)  # fmt: skip
+def test_what_a_killed_run_left_is_taken_back_or_ended(
+    way: Return, monkeypatch: pytest.MonkeyPatch, noted: str, calls: list[str], said: str
+) -> None:
+    """Up to its checks the copy gets its work back; afterwards the source server has it."""
+    metadata = {**MOVED, RETURNING: noted}
+    monkeypatch.setattr(
+        servers, "settle", lambda *_: {"id": "x", "status": "ACTIVE", "metadata": metadata}
+    )
+    monkeypatch.setattr(servers, "find_copy", lambda *_: None)
+    found = recorded(way, monkeypatch)
+
+    words = take_back_return(way)
+
+    assert said in words
+    assert found == calls
 
 
 def test_the_journal_goes_last(way: Return, monkeypatch: pytest.MonkeyPatch) -> None:

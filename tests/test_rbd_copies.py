@@ -1,0 +1,137 @@
+"""What is asked and changed on the way from pool to pool, before the stop and after."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from pumphouse.config import MigrateOptions
+from pumphouse.errors import Unverified
+from pumphouse.models import SOURCE_ID
+from pumphouse.tasks import rbd_copies
+from pumphouse.tasks.carrying import Carrier
+from pumphouse.tasks.rbd import Image
+
+HOST = "os-vol-host-attr:host"
+VOLUME = {"id": "s1", "name": "data", "host": "old@rbd#x"}
+COPY = {
+    "id": "t1", "status": "available", "description": "half", "metadata": {SOURCE_ID: "s1"},
+    HOST: "new@rbd#x",
+}  # fmt: skip
+OPTIONS = MigrateOptions(
+    rbd={  # type: ignore[arg-type]
+        "source": {"pools": {"rbd": "here"}},
+        "target": {"pools": {"rbd": "there"}},
+        "remainder_mib": 1,
+    }
+)
+
+
+class End:
+    """A pool with one image: its snapshots, and what it was asked."""
+
+    def __init__(self, pool: str, *snapshots: str) -> None:
+        self.name = pool
+        self.names = list(snapshots)
+        self.asked: list[str] = []
+
+    def pool(self, host: str) -> str:
+        """Name the pool."""
+        return self.name
+
+    def info(self, image: Image) -> dict[str, Any]:
+        """Tell of the image."""
+        self.asked.append("info")
+        return {"size": 8}
+
+    def snapshots(self, image: Image) -> list[str]:
+        """Tell of its snapshots."""
+        self.asked.append("snapshots")
+        return list(self.names)
+
+    def call(self, *words: str) -> str:
+        """Tell what was written to it: nothing."""
+        self.asked.append(words[0])
+        return ""
+
+    def change(self, *words: str) -> None:
+        """Make or remove a snapshot."""
+        name = words[2].rpartition("@")[2]
+        self.names.append(name) if words[1] == "create" else self.names.remove(name)
+
+
+@pytest.fixture(name="ends")
+def _ends(monkeypatch: pytest.MonkeyPatch) -> tuple[End, End]:
+    """Return both pools; the target's Cinder has an empty copy, of which *asked* notes reads."""
+    here, there = End("here", "backup"), End("there")
+    digest = SimpleNamespace(data_bytes=5, size=8, hexdigest=lambda: "d")
+
+    def send(source: End, target: End, image: Any, twin: Any, snapshot: str, *_: Any) -> Any:
+        target.names.append(snapshot)
+        return digest
+
+    def find(api: Any, id_: str) -> Any:
+        there.asked.append("find")
+        return COPY
+
+    monkeypatch.setattr(rbd_copies, "send", send)
+    monkeypatch.setattr(rbd_copies, "read_back", lambda *_: digest)
+    monkeypatch.setattr(rbd_copies, "find_copy", find)
+    monkeypatch.setattr(rbd_copies, "read_volume", lambda api, id_: VOLUME | {HOST: "old@rbd#x"})
+    monkeypatch.setattr(rbd_copies, "complete", lambda api, copy, volume: None)
+    monkeypatch.setattr(rbd_copies, "_is_unfinished", lambda copy, volume: True)
+    monkeypatch.setattr(Carrier, "source_rbd", property(lambda self: here))
+    monkeypatch.setattr(Carrier, "target_rbd", property(lambda self: there))
+    return here, there
+
+
+def carrier(**values: Any) -> Carrier:
+    """Return what carries; nobody answers at the clouds."""
+    api = cast(Any, None)
+    return Carrier(api, api, None, OPTIONS, 1, **values)
+
+
+def test_after_the_stop_nothing_is_asked_that_was_known(ends: tuple[End, End]) -> None:
+    """A run that copied ahead goes on with what it knows; its snapshots of the copy go at once."""
+    known: dict[str, Any] = {}
+    assert rbd_copies.bulk(carrier(known=known), VOLUME) == 5
+    for end in ends:
+        end.asked.clear()
+
+    moved = rbd_copies.finish(carrier(known=known), VOLUME)
+
+    assert (moved.target_id, moved.checksum, moved.bytes) == ("t1", "rbd:8", 5)
+    assert [end.asked for end in ends] == [[], []]
+    assert [end.names for end in ends] == [["backup", "pumphouse-1", "pumphouse-2"], []]
+
+
+def test_a_run_that_carries_on_looks_first(ends: tuple[End, End]) -> None:
+    """The one that copied ahead is dead: what both images have says how far it came."""
+    rbd_copies.bulk(carrier(), VOLUME)
+
+    rbd_copies.finish(carrier(), VOLUME)
+
+    assert [end.names for end in ends] == [["backup", "pumphouse-1", "pumphouse-2"], []]
+    assert "find" in ends[1].asked
+
+
+def test_a_size_that_differs_is_seen(
+    ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The digest is of what is no zeros: it does not tell how long the image is."""
+    other = SimpleNamespace(size=9, hexdigest=lambda: "d")
+    monkeypatch.setattr(rbd_copies, "read_back", lambda *_: other)
+
+    with pytest.raises(Unverified, match="size: 8 bytes != 9 bytes"):
+        rbd_copies.bulk(carrier(), VOLUME)
+
+
+def test_only_our_snapshots_are_removed(ends: tuple[End, End]) -> None:
+    """At both ends when it has arrived; at the source before its volume is deleted there."""
+    rbd_copies.bulk(carrier(), VOLUME)
+    rbd_copies.tidy(carrier(), VOLUME)
+    assert [end.names for end in ends] == [["backup"], []]
+
+    ends[0].names.append("pumphouse-7")
+    rbd_copies.forget_source(carrier(), "s1")
+    assert ends[0].names == ["backup"]
