@@ -23,7 +23,14 @@ class Cell:
 
 
 def chosen(found: Sequence[str], every: int) -> Iterator[tuple[int, str]]:
-    """Yield every *every*-th of the effects that were found, with its number from 1."""
+    """
+    Yield every *every*-th of the effects that were found, with its number from 1.
+
+    Where there are fewer, the last: the one that says it is done.
+    """
+    if every > len(found):
+        yield len(found), found[-1]
+        return
     for number, name in enumerate(found, 1):
         if (number - 1 - every // 2) % every == 0:
             yield number, name
