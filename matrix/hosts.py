@@ -43,9 +43,8 @@ class Fault(StrEnum):
 
 
 Wanted = tuple[str, Fault]
-NOT_BEGUN = "Failed to submit flow run to infrastructure"
-"""Begin of Prefect's message on a run whose process its worker never started."""
-BEGUN_AGAIN = 3
+TRIES = 3
+"""How often a run is started that Prefect's server is too busy to begin."""
 
 
 def cells(every: int = 1) -> Iterator[Cell]:
@@ -107,8 +106,7 @@ class _Trial:
             self.moments.fail(self.step)
         else:
             self.moments.at(self.step, self._strike)
-        self.run_id = self.runs.start(self.site, queue)
-        first = self.runs.ended(self.run_id)
+        first = self._first(queue)
         second = self._again()
         return self._words(first), [*self._wrong_ends(first, second), *self._not_arrived()]
 
@@ -127,20 +125,28 @@ class _Trial:
         self.rack.fuel.world.clock.now()
         self.rack.fuel.world.clock.speed = speed
 
+    def _first(self, queue: str) -> Any:
+        """Run the upgrade that the fault comes into; return how it ended."""
+        for _ in range(TRIES):
+            self.run_id = self.runs.start(self.site, queue)
+            ended = self.runs.ended(self.run_id)
+            if not _was_never_begun(ended):
+                break
+        return ended
+
     def _again(self) -> Any:
         """Run the same again; Fuel is quick again once that run has looked at it."""
-        asked = len(self.rack.fuel.calls())
-        run = self.runs.start(self.site)
-        if self.rack.fuel.world.clock.speed == SLOW:
-            wait_for(lambda: len(self.rack.fuel.calls()) > asked, 400, "the next run asks Fuel")
-            time.sleep(5)
-            self._pace(SPEED)
-        ended = self.runs.ended(run)
-        # On a busy machine the server may be too slow for its worker: then nothing was begun.
-        for _ in range(BEGUN_AGAIN):
-            if not (ended["message"] or "").startswith(NOT_BEGUN):
+        for _ in range(TRIES):
+            asked = len(self.rack.fuel.calls())
+            run = self.runs.start(self.site)
+            if self.rack.fuel.world.clock.speed == SLOW:
+                looked = lambda asked=asked: len(self.rack.fuel.calls()) > asked  # noqa: E731
+                wait_for(looked, 400, "the next run asks Fuel")
+                time.sleep(5)
+                self._pace(SPEED)
+            ended = self.runs.ended(run)
+            if not _was_never_begun(ended):
                 break
-            ended = self.runs.ended(self.runs.start(self.site))
         return ended
 
     def _wrong_ends(self, first: Any, second: Any) -> Iterator[str]:
@@ -193,3 +199,8 @@ class _Trial:
             "FAILED": "failed, then carried on",
         }
         return ends.get(first["type"], first["name"])
+
+
+def _was_never_begun(ended: Any) -> bool:
+    """Tell whether the worker got no answer of the server, and never started a run's process."""
+    return (ended["message"] or "").startswith("Failed to submit flow run to infrastructure")
