@@ -78,8 +78,8 @@ def only_run(site: str, host: str) -> Iterator[None]:
         except TimeoutError:
             reason = (
                 f"Another run works on it: the concurrency limit {name} has been taken for "
-                f"{PATIENCE_S:g} s. Wait for it, or cancel it in Prefect's UI. If there is none, the "
-                "slot is one of a run that was killed, and free again soon: run this once more."
+                f"{PATIENCE_S:g} s. Wait for it, or cancel it in Prefect's UI. If there is none, "
+                "the slot is one of a run that was killed, and free soon: run this once more."
             )
             raise Refused(f"Working on host {host}", [reason]) from None
         before = _held.set(_held.get() | {name})
