@@ -17,7 +17,8 @@ _held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
 LEASE_S = 60.0
 """A killed run's slot is free again after this, and what the server needs to notice."""
 
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
+"""Longer than a killed run's slot stays taken, also where Prefect is slow to look again."""
 
 
 def available(name: str, wanted: int) -> int:
