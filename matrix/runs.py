@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from pumphouse.deployments import POOL
@@ -41,7 +42,13 @@ class Runs:
         """Write the blocks of *site* to the server."""
         url = self.stack.services.options.api_url
         with _saving, temporary_settings({PREFECT_API_URL: url}):
-            rack.save(folder, site, patient=True)
+            for left in reversed(range(PATIENCE)):
+                try:
+                    return rack.save(folder, site, patient=True)
+                except PrefectHTTPStatusError as error:
+                    if error.response.status_code != 503 or not left:
+                        raise
+                time.sleep(PAUSE_S)
 
     @contextmanager
     def worker(self, queue: str) -> Iterator[Process]:
