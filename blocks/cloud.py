@@ -1,13 +1,16 @@
 """How to reach one OpenStack cloud, as a Prefect block."""
 
+from pathlib import Path
 from typing import Any
 
 import openstack
 from openstack.connection import Connection
+from openstack.exceptions import ConfigException
 from prefect.blocks.core import Block
 
 from pumphouse import __version__
 from pumphouse.config import CloudAccess
+from pumphouse.errors import ConfigError
 
 
 class OpenStackCloud(CloudAccess, Block):
@@ -28,6 +31,9 @@ class OpenStackCloud(CloudAccess, Block):
 
         Nothing is asked of the cloud yet: the first call authenticates, and raises
         keystoneauth's errors when that fails.
+
+        Raises:
+            ConfigError: clouds.yaml does not say how to reach it.
         """
         loader = openstack.config.OpenStackConfig(
             config_files=[self.clouds_yaml] if self.clouds_yaml else None,
@@ -35,8 +41,19 @@ class OpenStackCloud(CloudAccess, Block):
             app_version=__version__,
             load_envvars=False,
         )
-        region = loader.get_one(**self._settings())
+        try:
+            region = loader.get_one(**self._settings())
+        except ConfigException as error:
+            raise ConfigError(self.clouds_yaml or "clouds.yaml", [self._lacking(error)]) from None
         return Connection(config=region)
+
+    def _lacking(self, error: ConfigException) -> str:
+        """Say what clouds.yaml lacks, and where it was looked for."""
+        if self.clouds_yaml and not Path(self.clouds_yaml).is_file():
+            return "There is no such file; give its path in clouds_yaml."
+        places = "this folder, ~/.config/openstack and /etc/openstack"
+        where = "" if self.clouds_yaml else f" It was looked for in {places}."
+        return f"{str(error).rstrip('.')}.{where} Name one of its entries in entry."
 
     def _settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {

@@ -273,4 +273,19 @@ def unreachable(cloud: str, error: BaseException) -> CloudUnreachable:
     """Word a failed login or a silent Keystone as one sentence."""
     if isinstance(error, ksa.Unauthorized):
         return CloudUnreachable(cloud, "Keystone refused the credentials (401).")
-    return CloudUnreachable(cloud, f"{first_line(error).rstrip('.')}.")
+    words = first_line(error).rstrip(".")
+    if isinstance(error, ksa.ConnectionError) and ": " in words:
+        # What follows are the names of three libraries' exceptions around the system's reason.
+        words = f"{words.split(': ')[0]}: {_deepest(error)}"
+    return CloudUnreachable(cloud, f"{words}.")
+
+
+def _deepest(error: BaseException) -> str:
+    """Return the words of the first error of a chain of wrapped ones."""
+    below: BaseException | None = error
+    while below:
+        error = below
+        inner = (error.__cause__, error.__context__, getattr(error, "reason", None), *error.args)
+        below = next((each for each in inner if isinstance(each, BaseException)), None)
+    told = getattr(error, "verify_message", None) or getattr(error, "strerror", None)
+    return str(told or first_line(error)).rstrip(".")

@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 import requests
 from keystoneauth1.adapter import Adapter
 from openstack.connection import Connection
-from openstack.exceptions import ConfigException
 
 from pumphouse.blocks.cloud import OpenStackCloud
-from pumphouse.errors import CloudUnreachable, ConfigError, PumphouseError, RequestFailed
+from pumphouse.errors import CloudUnreachable, PumphouseError, RequestFailed
 from pumphouse.listings import Listing
 from pumphouse.models import Role
 from pumphouse.tasks.api import Api
@@ -94,11 +93,7 @@ class CloudReader:
         """
         with self._lock:
             if self._connection is None:
-                try:
-                    self._connection = self.cloud.connect()
-                except ConfigException as error:
-                    origin = self.cloud.clouds_yaml or "clouds.yaml"
-                    raise ConfigError(origin, [f"Cloud {self.role.value}: {error}"]) from error
+                self._connection = self.cloud.connect()
             return self._connection
 
     def address(self) -> str:

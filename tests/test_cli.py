@@ -157,9 +157,36 @@ def test_an_unreachable_cloud_is_one_sentence(
 
     assert run("config", "check") == 1
 
-    shown = capsys.readouterr().out
-    assert shown.count("cannot be used") == 2
-    assert "Traceback" not in shown
+    shown = capsys.readouterr()
+    for role in ("source", "target"):
+        words = f"Cloud {role} cannot be used: Unable to establish connection to "
+        reason = (
+            "http://127.0.0.1:9/v3/auth/tokens: Connection refused. Nothing was changed there."
+        )
+        assert words + reason in " ".join(shown.out.split())
+    assert "identity versions" not in shown.err
+
+
+@pytest.mark.parametrize(
+    ("clouds", "words"),
+    [
+        (None, "There is no such file; give its path in clouds_yaml."),
+        ("clouds: {}\n", "Cloud old was not found. Name one of its entries in entry."),
+    ],
+)
+def test_an_entry_that_is_nowhere_is_one_sentence(
+    clouds: str | None, words: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Code 1, and what to give instead."""
+    given = elsewhere / "given.yaml"
+    if clouds is not None:
+        given.write_text(clouds)
+    old = f"{{entry: old, clouds_yaml: {given}}}"
+    (elsewhere / "config.yaml").write_text(f"source: {old}\ntarget: {old}\n")
+
+    assert run("config", "check") == 1
+
+    assert words in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("name", ["PUMPHOUSE_CONFIG", ""])

@@ -160,7 +160,9 @@ class RunLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one line: time, task, message."""
-        if "/prefect/" in record.pathname and record.levelno < logging.WARNING:
+        # The exception that ends a run is printed by the command, once.
+        ends_run = record.name.startswith("prefect.flow_runs") and record.exc_info
+        if "/prefect/" in record.pathname and (record.levelno < logging.WARNING or ends_run):
             return
         stamp = logging.Formatter("%(asctime)s", "%H:%M:%S").format(record).split("\n")[0]
         task = getattr(record, "task_run_name", "")

@@ -4,6 +4,7 @@ Which Prefect a command works with: a server, or one of our own for the command'
 Prefect reads its settings when it is imported, so `use` runs before anything imports it.
 """
 
+import logging
 import os
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ def quieten(environment: MutableMapping[str, str]) -> None:
     if not environment.get("PUMPHOUSE_VERBOSE"):
         for name, value in QUIET.items():
             environment.setdefault(name, value)
+        # What it warns of comes again as our own error, or does not matter.
+        logging.getLogger("keystoneauth").setLevel(logging.ERROR)
 
 
 def server_url() -> str | None:
