@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from pumphouse.cli import console
 from pumphouse.cli.inventory import app
 from pumphouse.errors import ConfigError
 from pumphouse.models import Role
@@ -67,6 +68,24 @@ def test_query_says_how_many_there_are(config: Path) -> None:
     assert "web-00001" in result.stdout
     assert "web-00002" not in result.stdout
     assert "30 rows, 2 of them shown" in result.output
+
+
+def test_query_shows_what_fits_into_the_terminal(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Name, id and what was asked for come first; the rest is told with the way to it."""
+    # A console reads the width when it is made: this test needs one of its own.
+    monkeypatch.delitem(console.out.__dict__, "_console", raising=False)
+    asked = ["query", "servers", "vcpus >= 16", "--config", str(config)]
+
+    shown = CliRunner().invoke(app, asked, env={"COLUMNS": "80"})
+    monkeypatch.delitem(console.out.__dict__, "_console", raising=False)
+
+    head = shown.stdout.splitlines()[2].replace("┃", " ").split()
+    assert head[:3] == ["name", "id", "vcpus"]
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    assert "web-00002" in shown.stdout
+    assert "more columns: --columns A,B, or --format csv." in shown.output
 
 
 @pytest.mark.parametrize(

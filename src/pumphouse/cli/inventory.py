@@ -1,6 +1,8 @@
 """`pumphouse inventory`: look into what discoveries stored, without a cloud or a server."""
 
+import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, query and export what discoveries stored.", no_args_is_help=True)
 
 LONGEST_CELL = 60
+BESIDE_CELL = 3
+"""A cell's two blanks and its line."""
 
 KindArgument = Annotated[
     str, typer.Argument(metavar="TABLE", help="For example servers; see inventory tables.")
@@ -111,7 +115,8 @@ def query(
     schema_of(kind)
     found = expressions.selected(condition, _inventory(config, cloud, at, [kind])[kind], kind)
     if form == "table":
-        return _print(kind, tables.columns(kind, found, columns), limit)
+        shown = tables.columns(kind, found, columns)
+        return _print(kind, shown, limit, first=None if columns else words(condition))
     text = tables.written(kind, tables.columns(kind, found, columns), tables.known_format(form))
     sys.stdout.write(text)
     return None
@@ -170,15 +175,46 @@ def _inventory(
     return storage.load(folder, wanted)
 
 
-def _print(kind: str, found: "pd.DataFrame", limit: int) -> None:
-    """Print rows, at most *limit* of them, and say how many there are."""
+def _print(
+    kind: str, found: "pd.DataFrame", limit: int, first: Sequence[str] | None = None
+) -> None:
+    """
+    Print rows, at most *limit* of them, and say how many there are.
+
+    first: Show the columns that fit into the terminal, these before others; None shows all.
+    """
     shown = found.head(limit) if limit else found
-    text = new_table(kind, *map(str, shown.columns))
-    for row in shown.itertuples(index=False, name=None):
-        text.add_row(*map(_cell, row))
+    cells = {str(name): [_cell(value) for value in shown[name]] for name in shown.columns}
+    if first is not None:
+        cells = {name: cells[name] for name in _fitting(cells, first, out.width)}
+    text = new_table(kind, *cells)
+    for row in zip(*cells.values(), strict=True):
+        text.add_row(*row)
     out.print(text)
     more = f", {len(shown)} of them shown (--limit)" if len(shown) < len(found) else ""
-    err.print(f"{len(found)} rows{more}.")
+    left = len(found.columns) - len(cells)
+    wider = f" {left} more columns: --columns A,B, or --format csv." if left else ""
+    err.print(f"{len(found)} rows{more}.{wider}")
+
+
+def words(condition: str) -> list[str]:
+    """Return the words of a condition; those that are columns are what it asks about."""
+    return re.findall(r"[A-Za-z_]\w*", condition)
+
+
+def _fitting(cells: Mapping[str, list[str]], first: Sequence[str], width: int) -> list[str]:
+    """Return the columns that fit: name, id and the *first*, then others that say something."""
+    wanted = [name for name in ("name", "id", *first) if name in cells]
+    left, kept = width - 1, []
+    # Ids of other things say little by themselves.
+    others = sorted(cells, key=lambda name: name.endswith("_id"))
+    for name in dict.fromkeys([*wanted, *others]):
+        longest = max(map(len, cells[name]), default=0)
+        need = max(len(name), longest) + BESIDE_CELL
+        if name in wanted or (longest and need <= left):
+            left -= need
+            kept.append(name)
+    return kept
 
 
 def _cell(value: Any) -> str:
