@@ -52,10 +52,13 @@ def problems(content: str) -> list[str]:
     return caught.value.problems
 
 
+@pytest.mark.parametrize("there", [None, {**source(), "servers": []}], ids=["new", "there"])
 @pytest.mark.parametrize("name", ["p.yaml", "p.parquet"])
-def test_a_plan_survives_its_file(name: str) -> None:
+def test_a_plan_survives_its_file(name: str, there: Rows | None) -> None:
     """What is read is what was written, in both formats, and nothing counts as edited."""
-    file = plan_files.sealed(planned(), HEADER)
+    made = planned(dst=there)
+    assert not there or made.actions["adopt"] > 5
+    file = plan_files.sealed(made, HEADER)
     read = plan_texts.read(plan_texts.write(file, name), name)
     assert file.header == read.header
     assert [row.model_dump() for row in file.rows] == [row.model_dump() for row in read.rows]

@@ -281,8 +281,11 @@ def _named(kind: str, rule: Rule, row: Row, source: Estate, target: Estate) -> l
     return [found for found in bearers.get(key, []) if mark(found) is None]
 
 
-def _identity(row: Row) -> str:
-    return str(row.get("id") or ":".join(str(row[k]) for k in ("user_id", "name") if k in row))
+def _identity(row: Row) -> str | None:
+    """Return the id of a row, or a key pair's own; relations of others have none."""
+    if "id" in row:
+        return str(row["id"])
+    return f"{row['user_id']}:{row['name']}" if "name" in row else None
 
 
 def _marked(rule: Rule, row: Row, copy: Row, source: Estate, target: Estate) -> Match:
