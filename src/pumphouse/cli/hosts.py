@@ -51,14 +51,21 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 
 def _print(site: str, found: "Reached") -> None:
-    heads = ("Host", "Cloud", "State", "Servers", "Capacity", "BMC", "Fuel", "Upgrade")
-    shown = table(f"Hosts of {site}", *heads)
-    shown.columns[0].no_wrap = True
-    for line in sorted(found.lines, key=lambda line: (line.cloud, line.host)):
-        servers = "" if line.servers is None else str(line.servers)
-        cells = (line.capacity, line.bmc, line.fuel, line.upgrade)
-        shown.add_row(escape(line.host), line.cloud, line.state, servers, *map(escape, cells))
-    out.print(shown)
+    heads = ("Host", "State", "Servers", "VCPUs, RAM", "BMC", "Fuel", "Upgrade")
+    for cloud in (*Role, ""):
+        lines = [line for line in found.lines if line.cloud == cloud]
+        if not lines:
+            continue
+        whose = f"the {cloud}" if cloud else "neither cloud"
+        shown = table(f"Hosts of {whose} ({site})", *heads)
+        shown.columns[0].no_wrap = True
+        for line in sorted(lines, key=lambda line: line.host):
+            servers = "" if line.servers is None else str(line.servers)
+            node = line.fuel.removeprefix(f"{line.host} ")
+            capacity = line.capacity.replace(" VCPUs", "")
+            cells = (line.state, servers, capacity, line.bmc, node, line.upgrade)
+            shown.add_row(*map(escape, (line.host, *cells)))
+        out.print(shown)
     for problem in found.problems:
         errors.print(f"  [red]✗[/] {escape(problem)}")
 
