@@ -227,7 +227,7 @@ def _print_migration(done: "Migration") -> None:
             listing.add_row(escape(server), f"{seconds:.1f}")
         out.print(listing)
     if not done.dry_run:
-        out.print(f"{done.done} done, {done.found} found done, {done.bytes:,} bytes copied")
+        out.print(f"{done.done} done, {done.found} there before, {done.bytes:,} bytes copied")
     out.print(f"files: {escape(done.location)}", soft_wrap=True)
     if done.report:
         out.print(f"report: {escape(done.report)}", soft_wrap=True)
