@@ -126,8 +126,9 @@ def _wanted(selection: list[str], exclude: list[str], plan: str, site: str) -> S
         raise ConfigError("finalize", ["Give a selection, or a plan alone."])
     if plan:
         header = read_plan(plan, site)[0].header
-        return Selection(include=header.include, exclude=header.exclude)
-    return Selection(include=tuple(selection), exclude=tuple(exclude))
+        return Selection(include=header.include, exclude=header.exclude, snapshots=True)
+    # With their snapshots: those that were not carried keep their volumes.
+    return Selection(include=tuple(selection), exclude=tuple(exclude), snapshots=True)
 
 
 def _delete(

@@ -80,6 +80,7 @@ def migrate(
     exclude: list[str] = [],  # noqa: B006
     kinds: list[str] = [],  # noqa: B006
     mover: MoverChoice = MoverChoice.CONFIGURED,
+    snapshots: bool = False,
     plan: str = "",
     replan: bool = False,
     move_unhealthy: bool = False,
@@ -120,6 +121,9 @@ def migrate(
             image anew, for servers that keep nothing on it; auto asks the server's metadata;
             configured is as the site says.
 
+        snapshots: Volumes bring their snapshots, also where the site does not say so. A plan says
+            it itself.
+
         plan: Location of a plan that was made before, and perhaps edited. Exactly that is done,
             or nothing if what it rests on is no longer so. It says what is selected.
 
@@ -158,12 +162,22 @@ def migrate(
     run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
     folder = Folder(pair.storage.url) / "runs" / run
     named = written(selection, projects, hosts, servers, query)
-    wanted = Selection(include=named, exclude=tuple(exclude), kinds=tuple(kinds))
+    wanted = Selection(
+        include=named,
+        exclude=tuple(exclude),
+        kinds=tuple(kinds),
+        snapshots=snapshots or pair.migrate.snapshots,
+    )
     given, edits = read_plan(plan, site) if plan else (None, None)
     if given:
         _require_alone(wanted, mover, given.header.kinds)
         header = given.header
-        wanted = Selection(include=header.include, exclude=header.exclude, kinds=header.kinds)
+        wanted = Selection(
+            include=header.include,
+            exclude=header.exclude,
+            kinds=header.kinds,
+            snapshots=header.snapshots,
+        )
     how = given.header.mover if given else mover.over(pair.migrate.mover)
     clouds = plans.read_clouds(pair, folder)
     groups = together_groups(together, clouds[0])

@@ -44,6 +44,7 @@ def plan(
     exclude: list[str] = [],  # noqa: B006
     kinds: list[str] = [],  # noqa: B006
     mover: MoverChoice = MoverChoice.CONFIGURED,
+    snapshots: bool = False,
     site: str = "default",
 ) -> Planned:
     """
@@ -66,6 +67,8 @@ def plan(
 
         mover: How root disks get there; configured is as the site says.
 
+        snapshots: Volumes bring their snapshots, also where the site does not say so.
+
         site: Name of the saved Pumphouse Site block.
 
     Raises:
@@ -76,7 +79,12 @@ def plan(
     pair = load_site(site)
     run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
     folder = Folder(pair.storage.url) / "runs" / run
-    what = Selection(include=tuple(selection), exclude=tuple(exclude), kinds=tuple(kinds))
+    what = Selection(
+        include=tuple(selection),
+        exclude=tuple(exclude),
+        kinds=tuple(kinds),
+        snapshots=snapshots or pair.migrate.snapshots,
+    )
     how = mover.over(pair.migrate.mover)
     made = plans.make(pair, plans.read_clouds(pair, folder), what, how)
     published = publish_plan(

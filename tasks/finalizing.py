@@ -22,6 +22,7 @@ from pumphouse.tasks.carrying import Carrier, noted_mover
 from pumphouse.tasks.managed import is_taken, let_go, require_taken
 from pumphouse.tasks.moving import Work
 from pumphouse.tasks.rbd_copies import forget_source
+from pumphouse.tasks.snapshots import delete_snapshot
 
 NETWORK_PATHS = {"ports": "ports", "floating_ips": "floatingips", "networks": "networks",
                  "security_groups": "security-groups", "routers": "routers", "trunks": "trunks",
@@ -144,6 +145,10 @@ def _volume(work: Work, source: Api, removal: Removal) -> None:
     volumes.delete_volume(source, removal.source_id, work.pair.timeouts.volume_s)
 
 
+def _snapshot(work: Work, source: Api, removal: Removal) -> None:
+    delete_snapshot(source, removal.source_id, work.pair.timeouts.volume_s)
+
+
 def _server_group(work: Work, source: Api, removal: Removal) -> None:
     _gone(source, "compute", f"/os-server-groups/{removal.source_id}")
 
@@ -200,6 +205,7 @@ def _project(work: Work, source: Api, removal: Removal) -> None:
 DELETE: dict[str, Callable[[Work, Api, Removal], None]] = {
     "servers": _server,
     "server_groups": _server_group,
+    "snapshots": _snapshot,
     "volumes": _volume,
     "floating_ips": _networking,
     "trunks": _networking,
@@ -243,6 +249,10 @@ def _unmark(target: Api, removal: Removal) -> None:
     elif removal.kind == "volumes":
         for key in (SOURCE_ID, MOVER_KEY):
             _gone(target, "block-storage", f"/volumes/{id_}/metadata/{key}")
+    elif removal.kind == "snapshots":
+        _gone(target, "block-storage", f"/snapshots/{id_}/metadata/{SOURCE_ID}")
+        if carrier := volumes.find_copy(target, removal.source_id):
+            _gone(target, "block-storage", f"/volumes/{carrier['id']}/metadata/{SOURCE_ID}")
     elif removal.kind == "images":
         images.remove_property(target, str(id_), SOURCE_ID)
     elif removal.kind == "projects":

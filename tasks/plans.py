@@ -95,6 +95,7 @@ def header(site: str, folder: Folder, selection: Selection, mover: Mover) -> Hea
         include=selection.include,
         exclude=selection.exclude,
         kinds=selection.kinds,
+        snapshots=selection.snapshots,
         mover=mover,
         inventory=(folder / "inventory").location,
     )

@@ -26,7 +26,7 @@ def read_volume(api: Api, volume_id: str) -> dict[str, Any]:
     return found
 
 
-def _listed(api: Api, key: str, value: str) -> list[dict[str, Any]]:
+def listed(api: Api, key: str, value: str) -> list[dict[str, Any]]:
     """Return the volumes of all projects whose metadata have *key* = *value*."""
     found = api.list(
         "block-storage",
@@ -40,7 +40,7 @@ def _listed(api: Api, key: str, value: str) -> list[dict[str, Any]]:
 
 def find_copy(target: Api, source_id: str) -> dict[str, Any] | None:
     """Return the target's volume that carries *source_id*, or None."""
-    found = _listed(target, SOURCE_ID, source_id)
+    found = listed(target, SOURCE_ID, source_id)
     return found[0] if found else None
 
 
@@ -131,7 +131,7 @@ def copy_volume(
     try:
         image = read_image(source, image_id) | {"visibility": "private", "is_protected": False}
         copy_id, checksum = copy_image(source, target, image, project_id, progress, stop, mark)
-        made = _create(target, owner, volume, copy_id, timeout_s, stop)
+        made = create(target, owner, volume, copy_id, timeout_s, stop)
         return made, checksum, int(image["size_bytes"])
     finally:
         delete_copies(target, mark)
@@ -244,7 +244,7 @@ def _upload(
     return image_id
 
 
-def _create(
+def create(
     target: Api,
     owner: Api,
     volume: Row,
@@ -252,6 +252,7 @@ def _create(
     timeout_s: float,
     stop: threading.Event,
 ) -> str:
+    """Make the copy of *volume* from the target's image *image_id*; return its id when it is."""
     body = bodies.volume(volume, image_id)
     made = owner.call("POST", "block-storage", "/volumes", json={"volume": body}).json()["volume"]
     what = f"volume {volume['name']} ({made['id']}) to be available"

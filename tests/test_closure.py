@@ -42,6 +42,7 @@ def test_a_server_brings_what_it_depends_on() -> None:
         "ports": ["po1"],
         "trunks": ["tr1"],
         "floating_ips": ["fl1"],
+        "snapshots": [],
         "volumes": ["vol1"],
         "servers": ["v1"],
     }

@@ -1,6 +1,7 @@
 """Servers really move between the lab's two clouds, and really come back when a step fails."""
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pumphouse.errors import CutOverFailed, Refused, RequestFailed
 from pumphouse.models import SOURCE_ID, Mover
 from pumphouse.steps import NAMES
 from pumphouse.tasks.cutover import CutOver
+from tests.lab import LABEL
 from tests.lab_tenants import Tenant
 from tests.migrations import Prepared, Writes, prepare, site
 
@@ -76,6 +78,49 @@ def assert_arrived(source: Connection, target: Connection, source_id: str, copy_
     return copy
 
 
+LUKS = {
+    "provider": "luks", "cipher": "aes-xts-plain64", "key_size": 256,
+    "control_location": "front-end",
+}  # fmt: skip
+
+
+@pytest.fixture(name="types")
+def _types(source: Connection, target: Connection) -> Iterator[str]:
+    """Make a volume type with QoS specs, and one that encrypts; remove both clouds' in the end."""
+    name = f"{LABEL}-{uuid.uuid4().hex[:6]}"
+    cinder = source.block_storage
+    slow, vault = (cinder.create_type(name=f"{name}-{word}") for word in ("slow", "vault"))
+    cinder.update_type(slow, description="Slow")
+    cinder.post(f"/types/{vault.id}/encryption", json={"encryption": LUKS})
+    specs = {"name": f"{name}-qos", "consumer": "front-end", "read_iops_sec": "500"}
+    made = cinder.post("/qos-specs", json={"qos_specs": specs}).json()["qos_specs"]["id"]
+    cinder.get(f"/qos-specs/{made}/associate?vol_type_id={slow.id}")
+    yield name
+    for cloud in (source, target):
+        cinder = cloud.block_storage
+        for each in [t for t in cinder.types(is_public=None) if t.name.startswith(name)]:
+            cinder.delete_type(each)
+        for each in [q for q in qos(cloud) if q["name"].startswith(name)]:
+            cinder.delete(f"/qos-specs/{each['id']}?force=true")
+
+
+def qos(cloud: Connection) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = cloud.block_storage.get("/qos-specs").json()["qos_specs"]
+    return found
+
+
+def assert_typed(target: Connection, types: str) -> None:
+    """The target's types are whole: QoS specs, encryption, and the description at last."""
+    cinder = target.block_storage
+    every = {t["name"]: t for t in cinder.get("/types?is_public=None").json()["volume_types"]}
+    slow, vault = every[f"{types}-slow"], every[f"{types}-vault"]
+    (specs,) = [each for each in qos(target) if each["name"] == f"{types}-qos"]
+    assert (specs["consumer"], specs["specs"]) == ("front-end", {"read_iops_sec": "500"})
+    assert (slow["qos_specs_id"], slow["description"]) == (specs["id"], "Slow")
+    found = cinder.get(f"/types/{vault['id']}/encryption").json()
+    assert {name: found[name] for name in LUKS} == LUKS
+
+
 def grouped(tenant: Tenant) -> tuple[Any, Any]:
     """Return a server in a group, with a NIC that has a name, and a key pair that is gone."""
     nova = tenant.connection.compute
@@ -116,21 +161,22 @@ def assert_named_and_grouped(target: Connection, tenant: Tenant, copy: Any, grou
 @pytest.mark.prefect
 @pytest.mark.usefixtures("prefect_server")
 def test_a_project_moves_and_a_second_run_writes_nothing(
-    pair: Site, tenant: Tenant, source: Connection, target: Connection,
+    pair: Site, types: str, tenant: Tenant, source: Connection, target: Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """Dry run: no write. Run: the server with its volume is there. Second run: no write."""
     from pumphouse.flows.migrate import migrate
 
     server, group = grouped(tenant)
-    spare = tenant.create_volume(name=f"{tenant.name}-spare")
+    spare = tenant.create_volume(name=f"{tenant.name}-spare", volume_type=f"{types}-slow")
     tenant.connection.block_storage.set_volume_readonly(spare, True)
     volume = tenant.create_volume()
     tenant.connection.compute.create_volume_attachment(server, volume_id=volume.id, tag="data")
     tenant.connection.block_storage.wait_for_status(volume, "in-use", wait=120)
     pair.save("lab-migrate", overwrite=True)
     writes = Writes(monkeypatch.setattr)
-    options = {"projects": [tenant.name], "site": "lab-migrate"}
+    encrypting = f"volume_types:{types}-vault"
+    options = {"projects": [tenant.name], "selection": [encrypting], "site": "lab-migrate"}
     assert migrate(**options, dry_run=True).actions["create"] > 5
     assert writes.seen == []
     done = migrate(**options)
@@ -143,6 +189,7 @@ def test_a_project_moves_and_a_second_run_writes_nothing(
     copy = assert_arrived(source, target, server.id, copy_id)
     assert copy.status == "ACTIVE"
     assert [target.block_storage.get_volume(v.id).metadata[SOURCE_ID] for v in copy.attached_volumes] == [volume.id]  # fmt: skip  # noqa: E501
+    assert_typed(target, types)
     assert_named_and_grouped(target, tenant, copy, group)
     (spare_copy,) = target.block_storage.volumes(all_projects=True, name=spare.name)
     assert spare_copy.metadata == {SOURCE_ID: spare.id, "readonly": "True"}

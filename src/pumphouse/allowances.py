@@ -7,6 +7,7 @@ from pumphouse.drafts import Draft, project_there
 from pumphouse.estate import Estate
 from pumphouse.models import Action
 from pumphouse.plan import Cost
+from pumphouse.tables import Row
 
 Key = tuple[str, str]
 """Service and resource, as the table quotas has them."""
@@ -79,16 +80,25 @@ def _counted(draft: Draft) -> Iterator[tuple[str, str, int]]:
         yield "compute", "ram", row["ram_mib"] or 0
     elif draft.kind == "server_groups":
         yield "compute", "server_groups", 1
-    elif draft.kind == "volumes":
-        size = row["size_gib"] or 0
-        yield "volume", "volumes", 1
-        yield "volume", "gigabytes", size
-        if row["volume_type"]:
-            yield "volume", f"volumes_{row['volume_type']}", 1
-            yield "volume", f"gigabytes_{row['volume_type']}", size
+    elif draft.kind in ("volumes", "snapshots"):
+        yield from _stored(row, 1 if draft.kind == "volumes" else 2)
+        if draft.kind == "snapshots":
+            yield "volume", "snapshots", 1
+            if row["volume_type"]:
+                yield "volume", f"snapshots_{row['volume_type']}", 1
     elif draft.kind in NETWORK:
         # Every project has its group default from the beginning.
         is_there = draft.kind == "security_groups" and row["name"] == "default"
         yield "network", NETWORK[draft.kind], 0 if is_there else 1
         if draft.kind == "security_groups":
             yield "network", "security_group_rule", len(row.get("rules", ()))
+
+
+def _stored(row: Row, times: int) -> Iterator[tuple[str, str, int]]:
+    """Yield what a volume counts; a snapshot is as large once more."""
+    size = (row["size_gib"] or 0) * times
+    yield "volume", "volumes", 1
+    yield "volume", "gigabytes", size
+    if row["volume_type"]:
+        yield "volume", f"volumes_{row['volume_type']}", 1
+        yield "volume", f"gigabytes_{row['volume_type']}", size

@@ -1,10 +1,10 @@
 """Everything that chosen projects and servers depend on, as rows of the source's tables."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from pumphouse import images, memberships, policies, quota_sets, trunks
+from pumphouse import images, memberships, policies, quota_sets, snapshots, trunks
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
@@ -40,6 +40,7 @@ KINDS = (
     "ports",
     "trunks",
     "floating_ips",
+    "snapshots",
     "volumes",
     "servers",
 )
@@ -72,6 +73,7 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
 
     found: Rows = {kind: [] for kind in KINDS}
     found["volumes"] = kept("volumes", _volumes(estate, what.server_ids, whole) + alone("volumes"))
+    _add_snapshots(estate, found, alone("snapshots"), what)
     ports = [p for i in what.server_ids for p in estate.where("ports", "device_id", i)]
     ports += alone("ports")
     found["trunks"] = _by_id(
@@ -99,9 +101,22 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     return found
 
 
+def _add_snapshots(estate: Estate, found: Rows, alone: list[Row], what: "Chosen") -> None:
+    """Add the snapshots that were chosen, and if asked for those of all volumes found."""
+    asked = found["volumes"] if what.snapshots else []
+    away = what.left_out.get("snapshots", frozenset())
+    rows = snapshots.wanted(estate, asked, alone)
+    found["snapshots"] = [row for row in rows if row["id"] not in away]
+    counts = Counter(row["volume_id"] for row in found["snapshots"])
+    found["volumes"] = [
+        {**row, "carried_snapshots": counts[row["id"]]} if row["id"] in counts else row
+        for row in found["volumes"]
+    ]
+
+
 def _add_types(estate: Estate, found: Rows, what: "Chosen") -> None:
     """Add the types of the volumes found, and the QoS specs of these types."""
-    types = {row["volume_type"] for row in found["volumes"]}
+    types = {row["volume_type"] for row in found["volumes"] + found["snapshots"]}
     used = [
         r for name in sorted(types - {None}) for r in estate.where("volume_types", "name", name)
     ]
@@ -292,8 +307,8 @@ def _add_identity(estate: Estate, found: Rows, homes: set[str], what: "Chosen") 
     found["projects"] = memberships.with_parents(estate, sorted(homes) + _unique(owners))
     named = {kind: _every(estate, kind, what) for kind in ("domains", "users", "groups", "roles")}
     memberships.add(estate, found, homes, named, what.is_everything)
-    owned = found["servers"] + found["volumes"] + found["server_groups"]
-    people = [row["user_id"] for row in owned]
+    owning = ("servers", "volumes", "snapshots", "server_groups")
+    people = [row["user_id"] for kind in owning for row in found[kind]]
     people += [row["user_id"] for row in found["assignments"] + found["group_members"]]
     found["users"] = _by_id(_pick(estate, "users", people) + named["users"])
     found["keypairs"] = [

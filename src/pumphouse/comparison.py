@@ -243,6 +243,7 @@ RULES: dict[str, Rule] = {
     "ports": Rule(_port_key, _port),
     "trunks": Rule(trunks.key, _nothing, trunks.parts),
     "floating_ips": Rule(_floating_key, _floating),
+    "snapshots": Rule(None, _fields("size_gib")),
     "volumes": Rule(None, _fields("size_gib")),
     "servers": Rule(None, _nothing),
 }

@@ -228,6 +228,12 @@ class MigrateOptions(_Section):
         "servers that keep nothing on their disk. auto: rebuild for servers whose metadata say "
         "pumphouse:mover=rebuild, image for the rest.",
     )
+    snapshots: bool = Field(
+        default=False,
+        title="Snapshots of volumes",
+        description="Copy them too, oldest first. Each becomes a snapshot of a volume of its own, "
+        "so it takes twice its size at the target.",
+    )
     volume_format: Literal["qcow2", "raw"] = Field(
         default="qcow2",
         title="Volumes travel as",

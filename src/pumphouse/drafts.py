@@ -10,6 +10,7 @@ from pumphouse import (
     policies,
     quota_sets,
     server_groups,
+    snapshots,
     trunks,
     volume_types,
 )
@@ -104,7 +105,7 @@ def drafts(
                 draft.losses = server_groups.losses(row, target)
             else:
                 _judge(draft, made, target)
-            if kind == "volumes":
+            if kind in ("volumes", "snapshots"):
                 draft.disk_bytes = (row["size_gib"] or 0) * GIB
             elif kind == "images":
                 draft.disk_bytes = row["size_bytes"] or 0
@@ -140,6 +141,8 @@ def _judge(draft: Draft, made: Translation, target: Estate) -> None:
         draft.losses = list(volume_types.instead(row, found, made.estate, target))
     if kind == "images" and draft.is_moved:
         draft.problems += images.problems(row, made.estate)
+    if kind == "snapshots" and draft.is_moved:
+        draft.problems += snapshots.problems(row)
     is_new = draft.match.action is Action.CREATE
     if is_new and not applied and _is_required(kind, made):
         rule = f"mappings.{kind}.unnamed: require"

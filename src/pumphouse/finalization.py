@@ -20,15 +20,15 @@ from pumphouse.plan import Item, Plan
 from pumphouse.tables import Row
 
 ORDER = (
-    "servers", "server_groups", "volumes", "floating_ips", "trunks", "ports", "routers",
-    "networks", "security_groups", "subnet_pools", "address_scopes", "address_groups",
+    "servers", "server_groups", "snapshots", "volumes", "floating_ips", "trunks", "ports",
+    "routers", "networks", "security_groups", "subnet_pools", "address_scopes", "address_groups",
     "qos_policies", "images", "keypairs", "quotas", "users", "projects",
 )  # fmt: skip
 """In which order things are deleted."""
 
 JUDGED = (
-    "servers", "server_groups", "volumes", "floating_ips", "trunks", "ports", "routers",
-    "networks", "security_groups", "subnet_pools", "address_scopes", "address_groups",
+    "servers", "server_groups", "snapshots", "volumes", "floating_ips", "trunks", "ports",
+    "routers", "networks", "security_groups", "subnet_pools", "address_scopes", "address_groups",
     "qos_policies", "images", "projects", "users", "keypairs", "quotas",
 )  # fmt: skip
 """In which order they are judged: each after what decides about it."""
@@ -106,6 +106,7 @@ class Bounds(BaseModel):
 def removals(intended: Plan, source: Estate, target: Estate, bounds: Bounds) -> list[Removal]:
     """Return what becomes of everything of a plan, in the order in which it is deleted."""
     judge = _Judge(source, target, bounds)
+    judge.volumes = {item.source_id: item for item in intended.of("volumes")}
     found: dict[str, list[Removal]] = {kind: [] for kind in ORDER}
     for kind in JUDGED:
         for item in intended.of(kind):
@@ -141,6 +142,7 @@ class _Judge:
         self.target = target
         self.bounds = bounds
         self.gone: set[str] = set()
+        self.volumes: dict[str, Item] = {}
 
     def reason(self, item: Item) -> str:
         """Return why the thing of *item* stays, as a sentence; empty when it may go."""
@@ -219,10 +221,24 @@ class _Judge:
         users = [a["server_id"] for a in item.row["attachments"] or []]
         if used := self._staying("servers", users):
             return f"It is attached to server {', '.join(used)}, which stays."
-        if count := len(self.source.where("snapshots", "volume_id", item.source_id)):
-            return f"It has {count} snapshot(s), which were not carried; delete them first."
+        snapshots = self.source.where("snapshots", "volume_id", item.source_id)
+        if count := len(self._staying("snapshots", [row["id"] for row in snapshots])):
+            return f"It has {count} snapshot(s) that stay; delete them first."
         copy = self.target.get("volumes", item.target_id)
         if copy is None or copy["status"] not in ("available", "in-use"):
+            return f"Its copy is {copy['status'] if copy else 'gone'}."
+        return "" if users else self._young(copy["created_at"])
+
+    def snapshot(self, item: Item) -> str:
+        """Return why a snapshot stays: its volume does, or its copy is not whole."""
+        volume = self.volumes.get(item.row["volume_id"])
+        if volume is None:
+            return f"Its volume {item.row['volume_name']} was not chosen."
+        users = [a["server_id"] for a in volume.row["attachments"] or []]
+        if stays := self._copied(volume) or ", ".join(self._staying("servers", users)):
+            return f"Its volume {volume.label} stays: {stays}"
+        copy = self.target.get("snapshots", item.target_id)
+        if copy is None or copy["status"] != "available":
             return f"Its copy is {copy['status'] if copy else 'gone'}."
         return "" if users else self._young(copy["created_at"])
 
@@ -369,6 +385,7 @@ class _Judge:
 
 _RULES: dict[str, Callable[[_Judge, Item], str]] = {
     "volumes": _Judge.volume,
+    "snapshots": _Judge.snapshot,
     "server_groups": _Judge.server_group,
     "trunks": _Judge.trunk,
     **dict.fromkeys(USED_BY, _Judge.referred),

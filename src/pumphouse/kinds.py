@@ -10,7 +10,7 @@ from pumphouse.plan import STAGES
 WORDS: dict[str, tuple[str, ...]] = {
     "identity": tuple(kind for kind, stage in STAGES.items() if stage == "identity"),
     "networks": ("networks", "subnets", "security_groups", "routers", "rbac_policies"),
-    "volumes": ("volume_types", "volumes"),
+    "volumes": ("volume_types", "snapshots", "volumes"),
 }
 """Words that mean several kinds; every kind by itself is a word too."""
 

@@ -23,7 +23,12 @@ _STEP = re.compile(rf"^(.+): ({'|'.join(_PLACES)})( \(stopped before\))?$")
 _TODO = re.compile(r"^To do: (.+)\.$")
 _BYTES = re.compile(r"^(.+), (.+): (\d+) of (\d+) MiB\b")
 
-TASKS = {"images": "copy image ", "volumes": "copy volume ", "servers": "cut over "}
+TASKS = {
+    "images": "copy image ",
+    "snapshots": "copy snapshot ",
+    "volumes": "copy volume ",
+    "servers": "cut over ",
+}
 """By kind of which each thing is a task: how the names of these tasks begin."""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from pumphouse import images, policies, routers, volume_types
+from pumphouse import images, policies, routers, snapshots, volume_types
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
@@ -87,9 +87,8 @@ def _flavor(row: Row, source: Estate) -> Losses:
 
 
 def _volume(row: Row, source: Estate) -> Losses:
-    snapshots = source.where("snapshots", "volume_id", row["id"])
-    if snapshots:
-        yield f"Its {len(snapshots)} snapshot(s)."
+    if count := snapshots.left(row, source):
+        yield f"Its {count} snapshot(s), unless they are asked for (--snapshots)."
     zones = {r["name"] for r in source.where("availability_zones", "service", "volume")}
     if len(zones) > 1 and row["availability_zone"] and not row.get("target_zone"):
         yield f"Its availability zone {row['availability_zone']}: the target's scheduler chooses."
@@ -106,6 +105,7 @@ SAID: dict[str, Callable[[Row, Estate], Losses]] = {
     "ports": _port,
     "floating_ips": _floating_ip,
     "volume_types": volume_types.losses,
+    "snapshots": snapshots.losses,
     "flavors": _flavor,
     "volumes": _volume,
 }

@@ -29,7 +29,7 @@ STAGES = {
             "subnets", "security_groups", "routers", "rbac_policies",
         ),
         "ports": ("ports", "trunks", "floating_ips"),
-        "volumes": ("volumes",),
+        "volumes": ("snapshots", "volumes"),
         "servers": ("servers",),
     }.items()
     for kind in kinds

@@ -39,6 +39,7 @@ class Header(BaseModel):
     include: tuple[str, ...]
     exclude: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    snapshots: bool = False
     mover: Mover
     inventory: str = ""
     rates: Rates = Rates()
@@ -49,7 +50,7 @@ class Header(BaseModel):
     seals: dict[str, str] = {}
 
 
-SEALED_HEADER = ("site", "include", "exclude", "kinds", "mover", "rows")
+SEALED_HEADER = ("site", "include", "exclude", "kinds", "snapshots", "mover", "rows")
 
 
 class SealedRow(PlanRow):

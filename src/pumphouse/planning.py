@@ -63,6 +63,7 @@ REFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
         ("networks", "floating_network_id"), ("projects", "project_id"),
         ("qos_policies", "qos_policy_id"),
     ),
+    "snapshots": (("projects", "project_id"), ("users", "user_id")),
     "volumes": (("projects", "project_id"), ("users", "user_id")),
     "servers": (
         ("projects", "project_id"), ("users", "user_id"), ("server_groups", "group_id"),
@@ -238,7 +239,7 @@ def _referred(draft: Draft, source: Estate) -> Iterable[str]:
             for t in source.rows("volume_types")
             if row["limits"].keys() & set(quota_sets.of_type(t["name"]))
         ]
-    if draft.kind == "volumes":
+    if draft.kind in ("volumes", "snapshots"):
         types = source.where("volume_types", "name", row["volume_type"])
         keys += [f"volume_types:{t['id']}" for t in types]
     return keys
@@ -266,9 +267,11 @@ def _duration(items: tuple[Item, ...], wishes: Wishes) -> Duration:
     apart = [
         item
         for item in moved
-        if item.kind == "images" or (item.kind == "volumes" and not item.row["attachments"])
+        if item.kind in ("images", "snapshots")
+        or (item.kind == "volumes" and not item.row["attachments"])
     ]
     down = [item.downtime_estimate_s for item in moved if item.kind == "servers"]
-    small = sum(item.kind not in ("images", "volumes", "servers") for item in moved)
+    large = ("images", "snapshots", "volumes", "servers")
+    small = sum(item.kind not in large for item in moved)
     copies = [wishes.rates.copy_s(item.size_bytes) for item in apart]
     return duration(small, copies, down, wishes.parallel_copies, wishes.parallel_cutovers)

@@ -16,7 +16,8 @@ class Selection(BaseModel):
 
     A project brings all it owns, also what no server uses; servers bring what they depend on.
     Each criterion is a text, as `pumphouse.criteria` has them. `kinds` are words of
-    `pumphouse.kinds` that the plan is limited to; without any it has all kinds.
+    `pumphouse.kinds` that the plan is limited to; without any it has all kinds. With
+    `snapshots` volumes bring theirs.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -24,6 +25,7 @@ class Selection(BaseModel):
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    snapshots: bool = False
 
 
 class Chosen(BaseModel):
@@ -38,6 +40,8 @@ class Chosen(BaseModel):
         is_everything: Whether the whole cloud was asked for.
 
         kinds: What the plan is limited to, and what that needs; empty for no limit.
+
+        snapshots: Whether volumes bring their snapshots.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +52,7 @@ class Chosen(BaseModel):
     left_out: dict[str, frozenset[str]] = {}
     is_everything: bool = False
     kinds: frozenset[str] = frozenset()
+    snapshots: bool = False
 
 
 def written(
@@ -111,6 +116,7 @@ def chosen(selection: Selection, estate: Estate) -> Chosen:
         left_out={kind: frozenset(of) for kind, of in away.items() if of},
         is_everything=EVERYTHING in (text.strip() for text in selection.include),
         kinds=kinds,
+        snapshots=selection.snapshots,
     )
 
 

@@ -48,7 +48,7 @@ def _users(every: list[Draft]) -> None:
             )
 
 
-MADE_INSIDE = ("projects", "servers", "volumes", "server_groups")
+MADE_INSIDE = ("projects", "servers", "volumes", "snapshots", "server_groups")
 """Kinds that cannot be made in what is disabled: others the administrator makes for it."""
 
 

@@ -66,7 +66,7 @@ SORTS = (
     Sort(
         "servers",
         "servers",
-        ("servers", "identity", "quotas", "routers", "floating_ips"),
+        ("servers", "snapshots", "identity", "quotas", "routers", "floating_ips"),
         "Move servers, with what they need, their projects' users, quotas, routers and addresses.",
     ),
 )

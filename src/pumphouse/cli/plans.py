@@ -14,6 +14,7 @@ from pumphouse.cli.running import (
     MoverOption,
     QuietOption,
     SiteOption,
+    SnapshotsOption,
     Way,
     run,
 )
@@ -59,6 +60,7 @@ def make(
         ),
     ] = None,
     mover: MoverOption = MoverChoice.CONFIGURED,
+    snapshots: SnapshotsOption = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write it here: .yaml or .parquet.")
     ] = None,
@@ -79,6 +81,7 @@ def make(
         "exclude": exclude or [],
         "kinds": kinds or [],
         "mover": mover.value,
+        "snapshots": snapshots,
     }
     made = run("plan", parameters, Way(config, site, deployment, quiet))
     if made is None:

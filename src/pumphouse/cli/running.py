@@ -69,6 +69,9 @@ UntilOption = Annotated[
         "--until", help="No server is begun after: 05:30 (UTC), 05:30 Europe/Berlin, or a date."
     ),
 ]
+SnapshotsOption = Annotated[
+    bool, typer.Option("--snapshots", help="Volumes bring their snapshots. Else as config.yaml.")
+]
 TogetherOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -18,6 +18,7 @@ from pumphouse.cli.running import (
     MoverOption,
     QuietOption,
     SiteOption,
+    SnapshotsOption,
     TogetherOption,
     UntilOption,
     Way,
@@ -87,6 +88,7 @@ def migrate(
         ),
     ] = None,
     mover: MoverOption = MoverChoice.CONFIGURED,
+    snapshots: SnapshotsOption = False,
     plan: Annotated[
         str,
         typer.Option(help="A plan's file: do exactly that, or refuse if it drifted."),
@@ -123,6 +125,7 @@ def migrate(
         "query": query,
         "exclude": exclude or [],
         "kinds": kinds or [],
+        "snapshots": snapshots,
         "plan": plan,
         "replan": replan,
         "move_unhealthy": move_unhealthy,

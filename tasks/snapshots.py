@@ -1,0 +1,186 @@
+"""
+Copies of volumes' snapshots: a volume of the snapshot's bytes, and a snapshot of that.
+
+At the source the bytes are read from a temporary volume that is made of the snapshot.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from pumphouse import snapshots
+from pumphouse.bodies import Ids
+from pumphouse.checks import own_free
+from pumphouse.errors import RequestFailed, WaitFailed
+from pumphouse.ledger import Entry
+from pumphouse.models import SOURCE_ID, Role
+from pumphouse.plan import Item
+from pumphouse.tables import Row
+from pumphouse.tasks import images, volumes
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.carrying import Carrier, Moved
+from pumphouse.tasks.moving import Clock, Work
+from pumphouse.tasks.owners import owner
+from pumphouse.tasks.progress import Progress
+from pumphouse.tasks.waiting import poll
+
+TEMPORARY = "pumphouse:temporary"
+"""Metadata key of a volume of the source that is only there to be read: of which snapshot."""
+
+
+@task(task_run_name="copy snapshot {item.name}", cache_policy=NO_CACHE)
+def copy_snapshot(work: Work, item: Item, ids: Ids) -> Entry:
+    """
+    Copy one snapshot of a volume. A finished copy is found by its source id.
+
+    Raises:
+        CopyFailed, WaitFailed, RequestFailed: It is not at the target.
+    """
+    show, clock = Progress(f"snapshot {item.name}"), Clock()
+    project_id = ids["projects"][item.row["project_id"]]
+    user_id = ids["users"].get(item.row["user_id"], "")
+    with ExitStack() as stack:
+        stack.enter_context(work.slots.copy())
+        source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
+        acting, lost = stack.enter_context(owner(work.pair.target, target, user_id, project_id))
+        carrier = Carrier(
+            source,
+            target,
+            acting,
+            work.pair.migrate,
+            work.pair.timeouts.volume_s,
+            work.stop,
+            lambda done, size: show("bytes", done, size),
+        )
+        moved = copy(carrier, item.row, project_id)
+    return clock.entry(
+        item,
+        moved.target_id,
+        (source, target, acting),
+        bytes=moved.bytes,
+        checksum=moved.checksum,
+        message=lost or item.reason,
+    )
+
+
+def copy(carrier: Carrier, row: Row, project_id: str) -> Moved:
+    """Make the snapshot *row* exist at the target; what an earlier run began is gone on with."""
+    target = carrier.target
+    if found := find_copy(target, row):
+        if found["status"] == "available":
+            return Moved(found["id"])
+        delete_snapshot(target, found["id"], carrier.timeout_s)
+    moved = _carry(carrier, row, project_id)
+    body = {
+        "volume_id": moved.target_id,
+        "name": row["name"] or "",
+        "description": row["description"],
+        "metadata": {**own_free(row["metadata"]), SOURCE_ID: row["id"]},
+    }
+    asked = {"snapshot": body}
+    made = carrier.acting.call("POST", "block-storage", "/snapshots", json=asked).json()[
+        "snapshot"
+    ]
+    what = f"snapshot {row['name']} ({made['id']}) to be available"
+    poll(what, partial(_read, target, made["id"]), _available(what), carrier.timeout_s,
+         carrier.stop)  # fmt: skip
+    return Moved(made["id"], moved.checksum, moved.bytes)
+
+
+def _carry(carrier: Carrier, row: Row, project_id: str) -> Moved:
+    """Make the volume that the copy will be a snapshot of."""
+    source, target, mark = carrier.source, carrier.target, volumes.temporary_name(row["id"])
+    if found := volumes.find_copy(target, row["id"]):
+        if found["status"] == "available":
+            return Moved(found["id"])
+        volumes.delete_volume(target, found["id"], carrier.timeout_s)
+    images.delete_copies(target, mark)
+    unfolded = _unfold(carrier, row)
+    try:
+        image_id = volumes.upload(
+            source, unfolded, carrier.timeout_s, carrier.stop, carrier.migrate.volume_format
+        )
+        image = images.read_image(source, image_id)
+        image |= {"visibility": "private", "is_protected": False}
+        copy_id, checksum = images.copy_image(
+            source, target, image, project_id, carrier.progress, carrier.stop, mark
+        )
+        made = volumes.create(
+            target, carrier.acting, snapshots.carrier(row), copy_id, carrier.timeout_s,
+            carrier.stop,
+        )  # fmt: skip
+        return Moved(made, checksum, int(image["size_bytes"]))
+    finally:
+        images.delete_copies(target, mark)
+        _fold(source, row["id"], carrier.timeout_s)
+
+
+def _unfold(carrier: Carrier, row: Row) -> Row:
+    """Return a temporary volume of the source, made of the snapshot."""
+    source = carrier.source
+    _fold(source, row["id"], carrier.timeout_s)
+    body = {
+        "name": volumes.temporary_name(row["id"]),
+        "snapshot_id": row["id"],
+        "size": row["size_gib"],
+        "metadata": {TEMPORARY: row["id"]},
+    }
+    answer = source.call("POST", "block-storage", "/volumes", json={"volume": body})
+    made = answer.json()["volume"]["id"]
+    what = f"volume {body['name']} ({made}) to be available"
+    read = partial(volumes.read_volume, source, made)
+    return poll(what, read, _available(what), carrier.timeout_s, carrier.stop)
+
+
+def _fold(source: Api, snapshot_id: str, timeout_s: float) -> None:
+    """Delete what was made at the source to read a snapshot, by an earlier run too."""
+    for left in volumes.listed(source, TEMPORARY, snapshot_id):
+        volumes.delete_uploads(source, left["id"])
+        volumes.delete_volume(source, left["id"], timeout_s)
+
+
+def _available(what: str) -> Callable[[Row], bool]:
+    def done(raw: Row) -> bool:
+        if raw["status"].startswith("error"):
+            raise WaitFailed(what, f"It became {raw['status']}.")
+        return bool(raw["status"] == "available")
+
+    return done
+
+
+def _read(api: Api, snapshot_id: str) -> Row:
+    found: Row = api.get("block-storage", f"/snapshots/{snapshot_id}")["snapshot"]
+    return found
+
+
+def find_copy(target: Api, row: Row) -> Row | None:
+    """Return the target's snapshot that carries the id of *row*, or None."""
+    params = {"all_tenants": 1} | ({"name": row["name"]} if row["name"] else {})
+    found = target.list("block-storage", "/snapshots/detail", "snapshots", params=params)
+    marked = [raw for raw in found if (raw["metadata"] or {}).get(SOURCE_ID) == row["id"]]
+    return marked[0] if marked else None
+
+
+def delete_snapshot(api: Api, snapshot_id: str, timeout_s: float) -> None:
+    """Delete a snapshot and wait until it is gone; one that is gone already is fine."""
+
+    def gone() -> bool:
+        try:
+            status = _read(api, snapshot_id)["status"]
+        except RequestFailed as failed:
+            if failed.status == 404:
+                return True
+            raise
+        if status == "error_deleting":
+            raise WaitFailed(f"snapshot {snapshot_id} to be deleted", f"It became {status}.")
+        return False
+
+    try:
+        api.call("DELETE", "block-storage", f"/snapshots/{snapshot_id}", retry=True)
+    except RequestFailed as failed:
+        if failed.status != 404:
+            raise
+    poll(f"snapshot {snapshot_id} to be deleted", gone, bool, timeout_s)
