@@ -91,7 +91,7 @@ def test_a_project_that_moved_is_deleted_whole_when_told(
     } <= {r.kind for r in planned.removed}
     # What is ready is neither failed nor left.
     ledger = pd.read_parquet(f"{planned.location}/ledger.parquet")
-    assert set(ledger["status"]) == {"ready", "found"}
+    assert set(ledger["status"]) == {"ready"}
     finalize(**options, delete=True)
     groups = source.compute.server_groups(all_projects=True)
     assert group.id not in [each.id for each in groups]

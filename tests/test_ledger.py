@@ -5,7 +5,8 @@ from pumphouse.config_text import parse
 from pumphouse.ledger import Entry, Status
 from pumphouse.limits import names
 from pumphouse.models import Action
-from pumphouse.plan import Item
+from pumphouse.plan import Item, Plan
+from pumphouse.reports import migration
 
 ITEM = Item(
     kind="servers", source_id="v1", name="web", action=Action.CREATE, target_id="t", reason="r"
@@ -34,6 +35,15 @@ def test_failed_and_left_are_failures() -> None:
     """What was not even tried is as little done as what failed."""
     entries = [ledger.entry(ITEM, status, "why") for status in Status]
     assert ledger.failures(entries) == ["servers web (v1): why"] * 2
+
+
+def test_what_a_dry_run_could_do_is_neither_failed_nor_left() -> None:
+    """A report of what would be done counts it apart."""
+    ready = ledger.table([ledger.entry(ITEM, Status.READY, "Would be deleted.")])
+    counts = {f["label"]: f["value"] for f in migration.figures(ready, 1.0)}
+    assert (counts["ready"], counts["failed or left"]) == (1, 0)
+    assert "Failed or left" not in migration.markdown(ready, "report", "Finalize")
+    assert "Failed or left" not in migration.html("t", Plan(items=()).table(), ready, 1.0)
 
 
 def test_undo_goes_back_from_the_failed_step() -> None:
