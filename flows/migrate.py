@@ -170,7 +170,7 @@ def migrate(
     )
     given, edits = read_plan(plan, site) if plan else (None, None)
     if given:
-        _require_alone(wanted, mover, given.header.kinds)
+        _require_alone(wanted, mover, snapshots, given.header.kinds)
         header = given.header
         wanted = Selection(
             include=header.include,
@@ -256,9 +256,11 @@ def _unreadable_hashes(passwords: Passwords) -> list[str]:
     return problems(passwords)
 
 
-def _require_alone(wanted: Selection, mover: MoverChoice, kinds: Sequence[str]) -> None:
+def _require_alone(
+    wanted: Selection, mover: MoverChoice, snapshots: bool, kinds: Sequence[str]
+) -> None:
     """A plan says what is selected and how it moves; nothing else may, only repeat its kinds."""
-    if wanted.include or wanted.exclude or mover is not MoverChoice.CONFIGURED:
+    if wanted.include or wanted.exclude or snapshots or mover is not MoverChoice.CONFIGURED:
         problem = "It says what is selected and by which mover; give it alone."
         raise ConfigError("plan", [problem])
     if wanted.kinds and named_kinds(wanted.kinds) != named_kinds(kinds):

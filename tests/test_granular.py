@@ -49,7 +49,7 @@ def _asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         (
             ["servers", "--query", 'status == "ACTIVE"'],
             ['servers[status == "ACTIVE"]'],
-            ["servers", "identity", "quotas", "routers", "floating_ips"],
+            ["servers", "snapshots", "identity", "quotas", "routers", "floating_ips"],
         ),
         (["volumes", "data"], ["volumes:data"], ["volumes"]),
         (["networks", "front"], ["networks:front"], ["networks"]),

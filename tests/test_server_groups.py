@@ -136,3 +136,17 @@ def test_a_plan_does_not_drift_because_its_group_was_made() -> None:
     for key in ("servers:v1", "server_groups:sg1"):
         old, new = item(before, key), item(after, key)
         assert fingerprint(old.kind, old.row) == fingerprint(new.kind, new.row)
+
+
+def test_a_group_takes_no_more_servers_of_a_user_than_its_quota_allows() -> None:
+    """Nova would refuse the last of them while it is down."""
+    src, dst = clouds()
+    limit = {"service": "compute", "resource": "server_group_members", "limit": 1}
+    src["quotas"].append({"project_id": "p1", **limit})
+    dst["quotas"] = [{"project_id": "P1", **limit, "used": 0}]
+    assert planned(src, dst).obstacles == []
+    dst["users"] = [{**src["users"][0], "id": "U1"}]
+    dst["server_groups"] = [copy_of(src, member_ids=["V9"])]
+    dst["servers"] = [{"id": "V9", "name": "old", "user_id": "U1", "metadata": {}}]
+    (said,) = planned(src, dst).obstacles
+    assert "would have 2 servers of its user" in said

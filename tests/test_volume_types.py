@@ -125,3 +125,13 @@ def test_sharing_between_servers_needs_a_type_that_allows_it(spec: str, lost: bo
     dst["volume_types"] = [{"id": "VT", "name": "fast", "is_public": True, "extra_specs": specs}]
     losses = item(planned(src, dst), "volumes:vol2").losses
     assert any("multiattach" in said for said in losses) is lost
+
+
+def test_a_volume_is_not_larger_than_its_quota_allows() -> None:
+    """Cinder would refuse it while its server is down."""
+    src, dst = clouds()
+    src["quotas"].append(limit("p1", "per_volume_gigabytes", 1))
+    dst["projects"].append({**src["projects"][0], "id": "P1", "tags": [f"{SOURCE_ID}=p1"]})
+    dst["quotas"] = [limit("P1", "per_volume_gigabytes", 1)]
+    assert "raise it to 2" in item(planned(src, dst), "volumes:vol1").reason
+    assert item(planned(src, dst), "volumes:vol2").action is Action.CREATE

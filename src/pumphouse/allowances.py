@@ -1,6 +1,7 @@
 """What a plan counts against the quotas of the target's projects, and whether that fits."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 from pumphouse.checks import quota_problems
 from pumphouse.drafts import Draft, project_there
@@ -33,7 +34,51 @@ def quotas(every: list[Draft], source: Estate, target: Estate) -> list[Cost]:
             of_all = needed.get(draft.project, {})
             mine = {key: value for key, value in of_all.items() if key[0] == service}
             draft.problems += quota_problems(mine, limit, used)
+    _each(every, limits, source, target)
     return costs
+
+
+def _each(
+    every: list[Draft],
+    limits: Mapping[str, tuple[Numbers, Numbers]],
+    source: Estate,
+    target: Estate,
+) -> None:
+    """Block what is beyond a limit that holds for each: a volume's size, a group's members."""
+    groups = {draft.row["id"]: draft for draft in every if draft.kind == "server_groups"}
+    crowd = Counter(_seat(d, source) for d in every if d.kind == "servers" and d.is_moved)
+    for draft in every:
+        limit = limits.get(draft.project, ({}, {}))[0]
+        if draft.kind in ("volumes", "snapshots") and draft.is_moved:
+            most, size = limit.get(("volume", "per_volume_gigabytes"), -1), draft.row["size_gib"]
+            if 0 <= most < (size or 0):
+                draft.problems.append(
+                    f"It has {size} GiB, and the volume quota per_volume_gigabytes is {most}; "
+                    f"raise it to {size}."
+                )
+        group = groups.get(draft.row.get("group_id") or "") if draft.kind == "servers" else None
+        if group and draft.is_moved:
+            most = limit.get(("compute", "server_group_members"), -1)
+            seat = _seat(draft, source)
+            count = crowd[seat] + _seated(group.match.target_id, seat[1], target)
+            if 0 <= most < count:
+                draft.problems.append(
+                    f"Its server group {group.label} would have {count} servers of its user, and "
+                    f"the compute quota of server_group_members is {most}; raise it to {count}."
+                )
+
+
+def _seat(draft: Draft, source: Estate) -> tuple[str | None, str | None]:
+    """Return the group and the user of a server: Nova counts a group's members by user."""
+    return draft.row.get("group_id"), source.label("users", draft.row["user_id"])
+
+
+def _seated(group_id: str | None, user: str | None, target: Estate) -> int:
+    """Return how many servers of a user are in a group of the target."""
+    group = target.get("server_groups", group_id)
+    ids = (group["member_ids"] or ()) if group else ()
+    members = (target.get("servers", id_) for id_ in ids)
+    return sum(target.label("users", m["user_id"]) == user for m in members if m)
 
 
 def _limits(draft: Draft, source: Estate, target: Estate) -> tuple[Numbers, Numbers]:

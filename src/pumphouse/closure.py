@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from pumphouse import images, memberships, policies, quota_sets, snapshots, trunks
+from pumphouse import flavors, images, memberships, policies, quota_sets, snapshots, trunks
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
@@ -81,7 +81,7 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     )
     found["ports"] = _by_id(ports + trunks.ports(found["trunks"], estate))
     found["servers"] = [_server(estate, row) for row in servers]
-    found["flavors"] = _flavors(estate, servers, homes, _every(estate, "flavors", what))
+    found["flavors"] = flavors.used(estate, servers, homes, _every(estate, "flavors", what))
     found["images"] = _with_kernels(
         estate, servers, kept("images", _images(estate, servers, whole) + alone("images"))
     )
@@ -189,39 +189,6 @@ def _is_keyless(estate: Estate, row: Row) -> bool:
         return False
     theirs = estate.where("keypairs", "user_id", row["user_id"])
     return row["key_name"] not in [pair["name"] for pair in theirs]
-
-
-def _flavors(estate: Estate, servers: list[Row], homes: set[str], alone: list[Row]) -> list[Row]:
-    rows: dict[str, Row] = {}
-    for server in servers:
-        name = server["flavor_name"]
-        if name not in rows:
-            known = estate.where("flavors", "name", name)
-            rows[name] = known[0] if known else embedded(server)
-    for row in alone:
-        rows.setdefault(row["name"], row)
-    found: dict[str, Row] = {}
-    for name, row in rows.items():
-        # Other projects' access comes with those projects.
-        access = [p for p in row["access_project_ids"] or [] if p in homes]
-        found[name] = {**row, "access_project_ids": access}
-    return list(found.values())
-
-
-def embedded(server: Row) -> Row:
-    """Return the flavor that a server keeps although it was deleted from the cloud."""
-    numbers = ("vcpus", "ram_mib", "disk_gib", "ephemeral_gib", "swap_mib")
-    return {
-        **{column: server[column] for column in numbers},
-        "id": f"embedded:{server['flavor_name']}",
-        "name": server["flavor_name"],
-        "description": None,
-        "rxtx_factor": None,
-        "is_public": False,
-        "is_disabled": False,
-        "extra_specs": server["flavor_extra_specs"] or {},
-        "access_project_ids": [server["project_id"]],
-    }
 
 
 def _images(estate: Estate, servers: list[Row], whole: set[str]) -> list[Row]:

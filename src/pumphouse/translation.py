@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pumphouse import quota_sets, routers, server_groups
-from pumphouse.closure import embedded
 from pumphouse.estate import SCOPED, Estate
+from pumphouse.flavors import embedded
 from pumphouse.mappings import Mappings, PlaceMapping
 from pumphouse.policies import unsupported
 from pumphouse.tables import Row

@@ -160,7 +160,8 @@ def _require_selection(chosen: dict[str, Any]) -> None:
     named = [chosen.get(key) for key in ("selection", "projects", "hosts", "servers", "query")]
     if chosen.get("replan") and not chosen["plan"]:
         raise ConfigError("migrate", ["--replan needs the plan: give --plan FILE."])
-    if chosen["plan"] and any([*named, chosen["exclude"], chosen.get("mover")]):
+    own = [chosen["exclude"], chosen.get("mover"), chosen.get("snapshots")]
+    if chosen["plan"] and any([*named, *own]):
         raise ConfigError("migrate", ["The plan says what is selected; give --plan alone."])
     if not chosen["plan"] and not any(named):
         raise ConfigError(
