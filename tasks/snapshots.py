@@ -79,6 +79,8 @@ def copy(carrier: Carrier, row: Row, project_id: str) -> Moved:
         "name": row["name"] or "",
         "description": row["description"],
         "metadata": {**own_free(row["metadata"]), SOURCE_ID: row["id"]},
+        # A killed run's volume may be in use by now; its tenant knows what it does.
+        "force": True,
     }
     asked = {"snapshot": body}
     made = carrier.acting.call("POST", "block-storage", "/snapshots", json=asked).json()[
@@ -94,7 +96,7 @@ def _carry(carrier: Carrier, row: Row, project_id: str) -> Moved:
     """Make the volume that the copy will be a snapshot of."""
     source, target, mark = carrier.source, carrier.target, volumes.temporary_name(row["id"])
     if found := volumes.find_copy(target, row["id"]):
-        if found["status"] == "available":
+        if found["status"] in ("available", "in-use"):
             return Moved(found["id"])
         volumes.delete_volume(target, found["id"], carrier.timeout_s)
     images.delete_copies(target, mark)
