@@ -74,6 +74,7 @@ def test_two_plans_are_compared(plan: Path, capsys: pytest.CaptureFixture[str]) 
         (["migrate", "--replan"], "--replan needs the plan"),
         (["migrate", "--plan", "a.yaml", "--host", "h"], "give --plan alone"),
         (["migrate", "a.yaml", "--exclude", "h"], "give --plan alone"),
+        (["migrate", "a.yaml", "--snapshots"], "give --plan alone"),
     ],
 )
 def test_wrong_words_end_with_2(

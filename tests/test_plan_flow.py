@@ -153,6 +153,8 @@ def test_a_plan_is_given_alone_and_to_its_own_site() -> None:
     made = plan(["project:shop"], site="pf")
     with pytest.raises(ConfigError, match="give it alone"):
         migrate(plan=made.plan, servers=["web-1"], site="pf")
+    with pytest.raises(ConfigError, match="give it alone"):
+        migrate(plan=made.plan, snapshots=True, site="pf")
     with pytest.raises(ConfigError, match="made for all kinds; give it without kinds"):
         migrate(plan=made.plan, kinds=["images"], site="pf")
     with pytest.raises(ConfigError, match="a plan of the site pf, not of other"):
