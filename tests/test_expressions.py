@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pumphouse import expressions, rows_compute, tables
@@ -190,6 +190,7 @@ NODES = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(NODES | st.text(max_size=40))
+@example("'a' in vcpus")
 def test_any_text_is_a_condition_or_refused(condition: str) -> None:
     """Never another exception, and never code that runs."""
     ran: list[Any] = []

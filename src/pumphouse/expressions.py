@@ -72,7 +72,7 @@ def mask(text: str, table: pd.DataFrame, kind: str) -> "pd.Series[bool]":
         result = _Conditions(table, columns, nested).value(tree, 0)
     except _Refused as refused:
         raise ConfigError(f"condition {text!r}", [str(refused), _known(columns)]) from None
-    except (TypeError, ValueError, ArithmeticError) as error:
+    except (AttributeError, TypeError, ValueError, ArithmeticError) as error:
         problem = f"It cannot be worked out: {error}."
         raise ConfigError(f"condition {text!r}", [problem, _known(columns)]) from None
     if not isinstance(result, pd.Series) or not pd.api.types.is_bool_dtype(result.dtype):
