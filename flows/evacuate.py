@@ -22,6 +22,7 @@ from pumphouse.errors import (
 )
 from pumphouse.estate import Estate
 from pumphouse.evacuation import Asked, Evacuation, Way
+from pumphouse.flows.host_hooks import result_of
 from pumphouse.flows.migrate import migrate
 from pumphouse.flows.occupied import SAY_WHERE, where_if_known
 from pumphouse.flows.take_back import take_back_the_rest
@@ -233,7 +234,7 @@ def _move(
     futures = [(move, move_server.submit(work, move)) for move in moves]
     entries = []
     for move, future in futures:
-        result = future.result(raise_on_failure=False)
+        result = result_of(future, stop, [each for _, each in futures])
         failed = batch.entries.get(move.server_id)
         if isinstance(result, Entry):
             entries.append(result)

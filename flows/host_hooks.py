@@ -1,11 +1,16 @@
-"""What a run about one host says when it is cancelled or crashes: where the host is then."""
+"""What a run about one host does and says when it is cancelled or crashes."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
+from prefect.futures import wait
 from prefect.logging.loggers import flow_run_logger
 
 from pumphouse.tasks.upgrade_steps import reason_of
+
+GRACE_S = 20.0
+"""A cancelled run's tasks have this long to come to a safe end; Prefect kills them after 30 s."""
 
 
 def hook_saying(say: Callable[[str, str], str], way_on: Callable[[str], str]) -> Any:
@@ -26,3 +31,14 @@ def hook_saying(say: Callable[[str, str], str], way_on: Callable[[str], str]) ->
             logger.warning(text, host, way_on(host), reason_of(error))
 
     return say_where
+
+
+def result_of(future: Any, stop: threading.Event, all_of_them: list[Any]) -> Any:
+    """Return what *future* ends in; let a cancelled run call its live migrations off first."""
+    try:
+        return future.result(raise_on_failure=False)
+    except BaseException:
+        # Without this the process would end before its threads have looked.
+        stop.set()
+        wait(all_of_them, timeout=GRACE_S)
+        raise

@@ -18,14 +18,12 @@ from pumphouse.errors import (
     UpgradeFailed,
 )
 from pumphouse.flows.evacuate import evacuate
+from pumphouse.flows.host_hooks import GRACE_S
 from pumphouse.tasks.upgrade_board import DONE, FAILED, FOUND, RUNS, Board
 from pumphouse.tasks.upgrade_steps import with_retries
 from pumphouse.tasks.upgrading import Work
 from pumphouse.upgrade import EVACUATE, Step
 from pumphouse.upgrade_facts import Facts
-
-GRACE_S = 20.0
-"""A cancelled run's step has this long to come to a safe end; Prefect kills it after 30 s."""
 
 
 class Approval(RunInput):

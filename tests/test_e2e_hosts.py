@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -22,8 +23,10 @@ from openstack.connection import Connection
 from lab import hosts
 from lab.layout import Lab
 from lab.tenants.images import ensure_image
+from pumphouse.tasks.maintenance import leave_maintenance
 from tests.fuel_server import ENVIRONMENT, PASSWORD, FuelServer, serving
 from tests.lab_tenants import Tenant
+from tests.migrations import site
 from tests.rack import MACS, NUMBER
 from tests.stack import CHROMIUM, Stack, running_server, wait_for
 from tests.test_redfish import Service, service
@@ -130,8 +133,11 @@ def _stack(
 
 
 @pytest.fixture(name="boot")
-def _boot(tenant: Tenant, bmc: Service, source: Connection) -> Iterator[Any]:
-    """Return a function that boots a server on the host."""
+def _boot(
+    lab: Lab, tenant: Tenant, bmc: Service, source: Connection, tmp_path: Path
+) -> Iterator[Any]:
+    """Return a function that boots a server on the host, which is enabled again if need be."""
+    leave_maintenance(site(lab.clouds_file, tmp_path, ("source", "target")), HOST)
     image, flavor, network = (
         tenant.create_image(),
         tenant.create_flavor(),
@@ -208,8 +214,12 @@ def test_a_cancelled_evacuation_leaves_servers_running_and_says_how_the_host_is(
     said = stack.log(run)
     assert f"Forward: pumphouse evacuate {HOST}." in said
     assert f"Back: pumphouse maintenance leave {HOST}." in said
-    now = source.compute.get_server(server.id)
-    assert (now.status, now.compute_host, now.task_state) == ("ACTIVE", HOST, None)
+
+    def is_as_before() -> bool:
+        now = source.compute.get_server(server.id)
+        return (now.status, now.compute_host, now.task_state) == ("ACTIVE", HOST, None)
+
+    wait_for(is_as_before, 120, "its live migration was called off")
     wait_for(lambda: slots_taken(stack) == 0, 120, "every limit is free")
 
     done = stack.pumphouse("maintenance", "leave", HOST, "--deployment")
