@@ -1,5 +1,7 @@
 """Move one server off its host, and believe it only when Nova's records and the server agree."""
 
+from contextlib import suppress
+
 from pumphouse import verdicts
 from pumphouse.errors import Interrupted, MoveFailed, RequestFailed, WaitFailed
 from pumphouse.evacuation import Way
@@ -11,6 +13,9 @@ from pumphouse.verdicts import HOST, TASK, TYPES
 
 ABORT_S = 60.0
 """How long an aborted live migration may take to be rolled back."""
+
+STARTING = ("accepted", "queued", "preparing")
+"""States of a live migration in which Nova refuses to end it, and may have just left."""
 
 SETTLED = ("ACTIVE", "SHUTOFF")
 
@@ -75,17 +80,13 @@ class Relocation(Departure):
             raise self.failed(Way.LIVE, str(cause)) from cause
         what = "forced to complete" if by_force else "aborted"
         self.log(f"Server {self.move.label}: {cause} It is {what}.")
-        path = f"{self.path}/migrations/{record['id']}"
-        version = at_most(self.api, ACTIONS)
-        try:
-            if by_force:
-                body = {"force_complete": None}
-                self.api.call("POST", "compute", f"{path}/action", json=body, microversion=version)
-            else:
-                self.api.call("DELETE", "compute", path, microversion=version)
-        except RequestFailed as refused:
-            # It may have ended between the two calls.
-            self.log(str(refused))
+        with suppress(WaitFailed):
+            poll(
+                f"the live migration of server {self.move.label} to begin, to be {what}",
+                lambda: self._order_end(record["id"], by_force, known),
+                bool,
+                ABORT_S,
+            )
         timeout_s = self.asked.options.live_timeout_s if by_force else ABORT_S
         # Whatever the run was told: how it ends must be known.
         try:
@@ -94,6 +95,23 @@ class Relocation(Departure):
             if isinstance(cause, Interrupted):
                 raise cause from failed
             raise self.failed(Way.LIVE, f"{cause} So it was called off.") from failed
+
+    def _order_end(self, migration: int, by_force: bool, known: list[int]) -> bool:
+        """Tell Nova to end a live migration; return False if that has to be said again."""
+        path, version = f"{self.path}/migrations/{migration}", at_most(self.api, ACTIONS)
+        try:
+            if by_force:
+                body = {"force_complete": None}
+                self.api.call("POST", "compute", f"{path}/action", json=body, microversion=version)
+            else:
+                self.api.call("DELETE", "compute", path, microversion=version)
+        except RequestFailed as refused:
+            record = verdicts.newest(self.records(), TYPES["live"], self.asked.host, known)
+            if refused.status == 400 and record and record["status"] in STARTING:
+                return False
+            # It may have ended between the two calls.
+            self.log(str(refused))
+        return True
 
     # ---- cold
 

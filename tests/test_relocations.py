@@ -67,8 +67,11 @@ class Nova:
         return Answer(204)
 
     def abort(self, _: Request) -> Answer:
-        """Call a live migration off."""
+        """Call a live migration off; one that has not begun yet is refused, and then begins."""
         self.asked.append("abort")
+        if self.records[-1]["status"] == "accepted":
+            self.records[-1]["status"] = "preparing"
+            return Answer(400, {"badRequest": {"message": "It is accepted.", "code": 400}})
         self.records[-1]["status"] = "cancelled"
         self.server[TASK] = None
         return Answer(202)
@@ -230,6 +233,24 @@ def test_a_run_that_is_told_to_stop_calls_it_off_and_says_that_it_was_stopped(no
         relocation(nova, Way.LIVE, Way.COLD, stop).run()
 
     assert nova.asked == ["os-migrateLive", "abort"]
+
+
+def test_one_that_has_not_begun_is_called_off_as_soon_as_it_has(nova: Nova) -> None:
+    """Nova refuses to end what it has accepted only, and would go on with it."""
+    stop = threading.Event()
+
+    def is_slow() -> None:
+        nova.record("live-migration", "accepted")
+        nova.server[TASK] = "migrating"
+        stop.set()
+
+    nova.on["os-migrateLive"] = is_slow
+
+    with pytest.raises(Interrupted):
+        relocation(nova, Way.LIVE, None, stop).run()
+
+    assert nova.asked == ["os-migrateLive", "abort", "abort"]
+    assert nova.records[-1]["status"] == "cancelled"
 
 
 def test_what_runs_already_is_waited_for_and_not_begun_again(nova: Nova) -> None:
