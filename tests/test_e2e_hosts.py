@@ -302,5 +302,6 @@ def _shows(stack: Stack, run: Any) -> None:
     page = stack.look(f"/runs/flow-run/{run['id']}", "run-upgrade-host")
     assert "Completed" in page
     assert f"upgrade {HOST}" in page
-    table = stack.look(f"/artifacts/key/upgrade-{HOST}", "steps-upgrade-host")
+    [*_, newest] = [one["id"] for one in found if one["key"] == f"upgrade-{HOST}"]
+    table = stack.look(f"/artifacts/artifact/{newest}", "steps-upgrade-host")
     assert [step for step in STEPS if step not in table] == []
