@@ -80,7 +80,7 @@ def finalize(
     pair = load_site(site)
     run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
     folder = Folder(pair.storage.url) / "runs" / run
-    wanted = _wanted(selection, exclude, plan, site)
+    wanted = selected(selection, exclude, plan, site)
     clouds = plans.read_clouds(pair, folder)
     intended = plans.make(pair, clouds, wanted, pair.migrate.mover)
     what = chosen(wanted, clouds[0])
@@ -121,12 +121,15 @@ def finalize(
     )
 
 
-def _wanted(selection: list[str], exclude: list[str], plan: str, site: str) -> Selection:
+def selected(selection: list[str], exclude: list[str], plan: str, site: str) -> Selection:
+    """Return what is finalized: what was chosen, or what the plan was made of and limited to."""
     if bool(selection) == bool(plan) or (plan and exclude):
         raise ConfigError("finalize", ["Give a selection, or a plan alone."])
     if plan:
         header = read_plan(plan, site)[0].header
-        return Selection(include=header.include, exclude=header.exclude, snapshots=True)
+        return Selection(
+            include=header.include, exclude=header.exclude, kinds=header.kinds, snapshots=True
+        )
     # With their snapshots: those that were not carried keep their volumes.
     return Selection(include=tuple(selection), exclude=tuple(exclude), snapshots=True)
 

@@ -1,5 +1,6 @@
 """The tasks of a migration: make tiny things in batches, copy, cut over, take back."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -27,11 +28,12 @@ from pumphouse.tasks import (
     ports,
     quotas,
     server_groups,
+    snapshots,
     volume_types,
 )
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import Effect, do_batch
-from pumphouse.tasks.carrying import Carrier
+from pumphouse.tasks.carrying import Carrier, Moved
 from pumphouse.tasks.cutover import CutOver
 from pumphouse.tasks.moving import Clock, Work
 from pumphouse.tasks.owners import owner, sweep
@@ -141,7 +143,32 @@ def copy_volume(work: Work, item: Item, ids: Ids) -> Entry:
     Raises:
         CopyFailed, WaitFailed, RequestFailed: It is not at the target.
     """
-    show, clock = Progress(f"volume {item.name}"), Clock()
+    mover = item.mover or Mover.IMAGE
+    return _carried(
+        work, item, ids, f"volume {item.name}",
+        lambda carrier, project_id: move_detached(carrier, item.row, project_id, mover),
+    )  # fmt: skip
+
+
+@task(task_run_name="copy snapshot {item.name}", cache_policy=NO_CACHE)
+def copy_snapshot(work: Work, item: Item, ids: Ids) -> Entry:
+    """
+    Copy one snapshot of a volume. A finished copy is found by its source id.
+
+    Raises:
+        CopyFailed, WaitFailed, RequestFailed: It is not at the target.
+    """
+    return _carried(
+        work, item, ids, f"snapshot {item.name}",
+        lambda carrier, project_id: snapshots.copy(carrier, item.row, project_id),
+    )  # fmt: skip
+
+
+def _carried(
+    work: Work, item: Item, ids: Ids, label: str, carry: Callable[[Carrier, str], Moved]
+) -> Entry:
+    """Do *carry* with what a copy of storage needs: a slot, both clouds, and its owner."""
+    show, clock = Progress(label), Clock()
     project_id = ids["projects"][item.row["project_id"]]
     user_id = ids["users"].get(item.row["user_id"], "")
     with ExitStack() as stack:
@@ -157,8 +184,7 @@ def copy_volume(work: Work, item: Item, ids: Ids) -> Entry:
             work.stop,
             lambda done, total: show("bytes", done, total),
         )
-        mover = item.mover or Mover.IMAGE
-        moved = move_detached(carrier, item.row, project_id, mover)
+        moved = carry(carrier, project_id)
     return clock.entry(
         item,
         moved.target_id,

@@ -9,13 +9,10 @@ from pumphouse.tasks import ports, servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.crossing import Crossing
 from pumphouse.tasks.managed import bring_there
-from pumphouse.tasks.rollback import said
-from pumphouse.tasks.waiting import NEVER
+from pumphouse.tasks.rollback import NOT_ALL, undone
 
 GONE = "GONE"
 """What the journal says of a copy that was gone before."""
-
-NOT_ALL = "NOT everything could be undone: "
 
 
 def undo(crossing: Crossing, failed: str) -> str:
@@ -24,16 +21,9 @@ def undo(crossing: Crossing, failed: str) -> str:
         return "It runs at the source. Run the same rollback again to finish."
     if not crossing.is_ours:
         return "Nothing was touched."
-    crossing.stop = NEVER
     names = [step.name for step in RETURN]
-    problems: list[str] = []
-    for name in reversed(names[: names.index(failed) + 1]):
-        if name not in UNDO or (name == "note" and problems):
-            continue
-        try:
-            UNDO[name](crossing)
-        except Exception as error:  # noqa: BLE001 - the rest must be taken back all the same
-            problems.append(f"{name}: {said(error)}")
+    begun = reversed(names[: names.index(failed) + 1])
+    problems = undone(crossing, begun, UNDO, journal="note")
     if not problems:
         was = crossing.journal.get(RETURNING, GONE).split()[0]
         return f"Everything was undone: the copy is {was} as before."

@@ -1,6 +1,7 @@
 """Taking a cut-over back: every step's undo, newest first."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from pumphouse.checks import MIGRATED_AT, WAS
 from pumphouse.comparison import MIGRATED_TO
@@ -16,16 +17,7 @@ NOT_ALL = "NOT everything could be undone: "
 
 def undo(crossing: Crossing, failed: str) -> str:
     """Take back all steps up to *failed*; return what became of it, as sentences."""
-    crossing.stop = NEVER
-    problems: list[str] = []
-    for name in undo_order(failed):
-        if name not in UNDO or (name == "remember" and problems):
-            # What is left undone is carried on from the journal: it must stay.
-            continue
-        try:
-            UNDO[name](crossing)
-        except Exception as error:  # noqa: BLE001 - the rest must be taken back all the same
-            problems.append(f"{name}: {said(error)}")
+    problems = undone(crossing, undo_order(failed), UNDO, journal="remember")
     if not problems:
         state = crossing.journal.get(WAS, crossing.live["status"])
         words = f"Everything was undone: the source server is {state} as before."
@@ -35,6 +27,29 @@ def undo(crossing: Crossing, failed: str) -> str:
         + " | ".join(problems)
         + " Repair that and run again: it goes on from the source server's metadata."
     )
+
+
+def undone(
+    crossing: Crossing,
+    names: Iterable[str],
+    ways: Mapping[str, Callable[[Any], None]],
+    journal: str,
+) -> list[str]:
+    """
+    Take steps back, each if it can be; return what could not be, as sentences.
+
+    journal: The step that wrote what is carried on from. It stays if anything is left undone.
+    """
+    crossing.stop = NEVER
+    problems: list[str] = []
+    for name in names:
+        if name not in ways or (name == journal and problems):
+            continue
+        try:
+            ways[name](crossing)
+        except Exception as error:  # noqa: BLE001 - the rest must be taken back all the same
+            problems.append(f"{name}: {said(error)}")
+    return problems
 
 
 def _checked(crossing: Crossing) -> str:

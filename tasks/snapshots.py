@@ -5,65 +5,20 @@ At the source the bytes are read from a temporary volume that is made of the sna
 """
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import partial
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from pumphouse import snapshots
-from pumphouse.bodies import Ids
 from pumphouse.checks import own_free
 from pumphouse.errors import RequestFailed, WaitFailed
-from pumphouse.ledger import Entry
-from pumphouse.models import SOURCE_ID, Role
-from pumphouse.plan import Item
+from pumphouse.models import SOURCE_ID
 from pumphouse.tables import Row
 from pumphouse.tasks import images, volumes
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.carrying import Carrier, Moved
-from pumphouse.tasks.moving import Clock, Work
-from pumphouse.tasks.owners import owner
-from pumphouse.tasks.progress import Progress
 from pumphouse.tasks.waiting import poll
 
 TEMPORARY = "pumphouse:temporary"
 """Metadata key of a volume of the source that is only there to be read: of which snapshot."""
-
-
-@task(task_run_name="copy snapshot {item.name}", cache_policy=NO_CACHE)
-def copy_snapshot(work: Work, item: Item, ids: Ids) -> Entry:
-    """
-    Copy one snapshot of a volume. A finished copy is found by its source id.
-
-    Raises:
-        CopyFailed, WaitFailed, RequestFailed: It is not at the target.
-    """
-    show, clock = Progress(f"snapshot {item.name}"), Clock()
-    project_id = ids["projects"][item.row["project_id"]]
-    user_id = ids["users"].get(item.row["user_id"], "")
-    with ExitStack() as stack:
-        stack.enter_context(work.slots.copy())
-        source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
-        acting, lost = stack.enter_context(owner(work.pair.target, target, user_id, project_id))
-        carrier = Carrier(
-            source,
-            target,
-            acting,
-            work.pair.migrate,
-            work.pair.timeouts.volume_s,
-            work.stop,
-            lambda done, size: show("bytes", done, size),
-        )
-        moved = copy(carrier, item.row, project_id)
-    return clock.entry(
-        item,
-        moved.target_id,
-        (source, target, acting),
-        bytes=moved.bytes,
-        checksum=moved.checksum,
-        message=lost or item.reason,
-    )
 
 
 def copy(carrier: Carrier, row: Row, project_id: str) -> Moved:

@@ -18,11 +18,11 @@ from pumphouse.tasks.migration import (
     clean_up,
     copy_image,
     copy_passwords,
+    copy_snapshot,
     copy_volume,
     cut_over,
 )
 from pumphouse.tasks.moving import Work
-from pumphouse.tasks.snapshots import copy_snapshot
 
 
 def carry_out(work: Work, book: Book, target: Estate, groups: Sequence[frozenset[str]]) -> None:

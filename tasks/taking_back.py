@@ -47,7 +47,7 @@ def take_back_return(way: Return) -> str:
     # As if it had failed at its last check: what was not begun is found as it should be.
     way.is_ours = True
     state = return_undo.undo(way, "check")
-    if state.startswith(return_undo.NOT_ALL):
+    if state.startswith(NOT_ALL):
         reason = "The run that returned it was killed."
         raise ReturnFailed(way.item.label, "check", reason, state)
     return state

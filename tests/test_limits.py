@@ -37,6 +37,7 @@ def test_a_back_end_counts_once_whatever_is_copied_from_it() -> None:
     assert backends_of([several], limited) == ("old@fast#pool", "slow")
     assert backends_of([several, alone], limited) == ("old@fast#pool", "slow")
     assert backends_of([alone], limited) == ("slow",)
+    assert backends_of([item("snapshots", volume("e", FAST))], limited) == ("old@fast#pool",)
     assert backends_of([alone], ()) == ()
 
 

@@ -1,6 +1,7 @@
 """A plan's file: what may be edited in it, what may not, and how that is said."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 
 from pumphouse import plan_files, plan_texts
 from pumphouse.errors import ConfigError
+from pumphouse.flows import finalize
 from pumphouse.models import Action, Mover
 from pumphouse.plan import COLUMNS, Plan
 from pumphouse.plan_files import Edits, Header
@@ -163,3 +165,14 @@ def test_the_table_has_a_column_for_each_field() -> None:
     table = planned().table()
     assert list(COLUMNS) == list(table.columns)
     assert {"stage", "depends_on", "mapping", "downtime_estimate_s"} <= set(table.columns)
+
+
+def test_what_a_plan_was_limited_to_limits_its_finalize_too(tmp_path: Path) -> None:
+    """Of a plan of images alone, the servers stay that another plan moved."""
+    header = HEADER.model_copy(update={"kinds": ("images",)})
+    file = plan_files.sealed(planned(), header)
+    (tmp_path / "p.yaml").write_bytes(plan_texts.write(file, "p.yaml"))
+
+    wanted = finalize.selected([], [], str(tmp_path / "p.yaml"), "lab")
+
+    assert (wanted.include, wanted.kinds) == (("project:shop",), ("images",))

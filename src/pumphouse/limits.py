@@ -40,7 +40,7 @@ def backend_limit(site: str, backend: str) -> str:
 
 def backends_of(items: Iterable[Item], limited: Collection[str]) -> tuple[str, ...]:
     """
-    Return which of the *limited* back ends *items*, volumes or servers, are copied from.
+    Return which of the *limited* back ends volumes, snapshots or servers are copied from.
 
     In an order that all share. What is handed over within a pool is not copied.
     """
@@ -48,7 +48,7 @@ def backends_of(items: Iterable[Item], limited: Collection[str]) -> tuple[str, .
     found = {
         looked_up(every, volume["host"])
         for item in items
-        for volume in ([item.row] if item.kind == "volumes" else item.row["attached"])
+        for volume in (item.row["attached"] if item.kind == "servers" else [item.row])
         if (item.movers.get(volume["id"]) or item.mover) is not Mover.MANAGE
     }
     return tuple(sorted(name for name in found if name))

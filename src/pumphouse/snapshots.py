@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
-OF_VOLUME = ("volume_type", "is_bootable", "is_encrypted", "image_metadata", "target_zone")
+OF_VOLUME = ("host", "volume_type", "is_bootable", "is_encrypted", "image_metadata", "target_zone")
 """What a snapshot has of its volume."""
 
 
