@@ -22,8 +22,8 @@ def take_back(cutover: CutOver) -> str:
     cutover.live = servers.settle(cutover.source, cutover.id, cutover.timeouts.server_stop_s)
     cutover.require_unclaimed(cutover.live)
     cutover.claim()
-    if _is_expected(cutover):
-        cutover.copy = servers.find_copy(cutover.target, cutover.row)
+    if _is_expected(cutover) and (copy := servers.find_copy(cutover.target, cutover.row)):
+        cutover.copy = copy
         cutover.do_mark()
         return "It was verified with its group, which has arrived; so has it."
     state = undo(cutover, "check")

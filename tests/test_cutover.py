@@ -239,10 +239,20 @@ def test_what_a_killed_run_left_is_taken_back(
 
 
 @pytest.mark.parametrize(
-    ("state", "arrives"), [("migrated", True), ("cutting over since 1", False)]
+    ("state", "copy", "arrives"),
+    [
+        ("migrated", {"id": "c"}, True),
+        ("cutting over since 1", {"id": "c"}, False),
+        # Somebody has deleted what was verified: nothing else runs but the source.
+        ("migrated", None, False),
+    ],
 )
 def test_what_belongs_together_is_not_parted_by_a_killed_run(
-    cutover: CutOver, monkeypatch: pytest.MonkeyPatch, state: str, arrives: bool
+    cutover: CutOver,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+    copy: dict[str, str] | None,
+    arrives: bool,
 ) -> None:
     """One is noted as moved only when all are verified: then the others are ended, not undone."""
     calls = recorded(monkeypatch, {})
@@ -252,6 +262,7 @@ def test_what_belongs_together_is_not_parted_by_a_killed_run(
     monkeypatch.setattr(claims, "rival", lambda note: "")
     monkeypatch.setattr(servers, "read_server", lambda api, id_: LIVE | {"metadata": journal})
     monkeypatch.setattr(servers, "write_metadata", lambda api, id_, values: None)
+    monkeypatch.setattr(servers, "find_copy", lambda api, row: copy)
     monkeypatch.setattr(Nobody, "list", lambda *_, **options: every, raising=False)
 
     take_back(cutover)
