@@ -10,7 +10,6 @@ from pumphouse.reports.pages import page
 GIB = 1 << 30
 MIB = 1 << 20
 
-
 STATUSES = tuple(status.value for status in Status)
 
 
@@ -31,6 +30,7 @@ def html(title: str, plan: pd.DataFrame, ledger: pd.DataFrame, seconds: float) -
             ],
             "losses": _lines(plan[plan["losses"] != ""]),
             "kinds": kinds(ledger),
+            "statuses": [s for s in STATUSES if (ledger["status"] == s).any()],
             "lines": _lines(ledger),
         },
     )
@@ -44,7 +44,7 @@ def figures(ledger: pd.DataFrame, seconds: float) -> list[dict[str, Any]]:
     return [
         {"label": "servers moved", "value": len(moved), "unit": ""},
         {"label": "actions done", "value": int((ledger["status"] == "done").sum()), "unit": ""},
-        {"label": "found done", "value": int((ledger["status"] == "found").sum()), "unit": ""},
+        {"label": "there before", "value": int((ledger["status"] == "found").sum()), "unit": ""},
         {
             "label": "failed or left",
             "value": int(ledger["status"].isin(["failed", "left"]).sum()),
