@@ -158,8 +158,8 @@ class Limits(_Section):
         default={},
         title="Back ends",
         description="By back end of the source's Cinder (host@backend#pool, host@backend, or only "
-        "the back end's name): how many servers and volumes are copied from it at once. One that "
-        "is not named has no limit of its own.",
+        "the back end's name): how many servers, volumes and snapshots are copied from it at "
+        "once. One that is not named has no limit of its own.",
     )
 
 
