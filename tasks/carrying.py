@@ -82,6 +82,11 @@ def unfinished(volume: Row, mover: Mover) -> Row:
 def complete(target: Api, copy: Row, volume: Row) -> None:
     """Make a copy whole: the bootable flag and image metadata first, the description last."""
     finish(target, copy["id"], volume)
+    describe(target, copy, volume)
+
+
+def describe(target: Api, copy: Row, volume: Row) -> None:
+    """Give a copy its name and description, by which plans know that it is whole."""
     if is_unfinished(copy):
         body = {"name": volume["name"] or "", "description": volume["description"] or ""}
         path = f"/volumes/{copy['id']}"

@@ -1,6 +1,6 @@
 """The disks of a server on its way: copied, several at once, or taken back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
@@ -20,6 +20,19 @@ def copy_disks(crossing: Crossing) -> None:
         jobs.insert(0, partial(_root, crossing))
     elif crossing.row["image_id"]:
         crossing.image_id = crossing.ids["images"][crossing.row["image_id"]]
+    _at_once(crossing, jobs)
+
+
+def prove_copies(crossing: Crossing) -> None:
+    """Compare copies that are not compared yet; the server that uses them is booting."""
+    _at_once(crossing, [partial(_prove, crossing, volume) for volume in crossing.on_ceph])
+
+
+def _prove(crossing: Crossing, volume: Row) -> None:
+    volume_movers.prove(crossing.carrier(volume), volume, crossing.mover_of(volume))
+
+
+def _at_once(crossing: Crossing, jobs: Sequence[Callable[[], None]]) -> None:
     if len(jobs) < 2:
         for job in jobs:
             job()

@@ -45,7 +45,13 @@ from pumphouse.tasks.crossing import (
     SINCE,
     Crossing,
 )
-from pumphouse.tasks.crossing_disks import copy_ahead, copy_disks, delete_copies, delete_copy
+from pumphouse.tasks.crossing_disks import (
+    copy_ahead,
+    copy_disks,
+    delete_copies,
+    delete_copy,
+    prove_copies,
+)
 from pumphouse.tasks.rollback import said, undo
 from pumphouse.tasks.verification import verify
 
@@ -246,16 +252,17 @@ class CutOver(Crossing):
 
     def do_move(self) -> None:
         """Copy the disks, unless the target server is there already."""
-        if not self.copy or self.copy["status"] == "ERROR":
+        if self.copy and self.copy["status"] == "ERROR":
+            delete_copy(self)
+        if self.copy is None:
             copy_disks(self)
 
     def do_boot(self) -> None:
         """Boot the target server as its owner and wait for it; stop it if it was stopped."""
         assert self.owner is not None
-        if self.copy and self.copy["status"] == "ERROR":
-            delete_copy(self)
         if self.copy is None:
             self.copy = boot(self, self.owner)
+        prove_copies(self)
         # Polled as its owner would: the same answer, and no rights in the way.
         if self.copy["status"] not in checks.MOVABLE:
             self.copy = servers.wait_for(

@@ -2,9 +2,9 @@
 The mover `rbd`: from one Ceph to another by snapshots, most of it while the server runs.
 
 Snapshots that both images have are the journal: the next pass sends what changed since the
-newest of them, whoever made it. The target's volume carries the mark of an unfinished copy until
-the last pass has arrived, was read back, and its own snapshots are gone. Those of the source's
-image go when the server is up again.
+newest of them, whoever made it. The last pass is read back while the target's server boots: the
+snapshot stays as it arrived, whatever the server writes. Until then the target's volume carries
+the mark of an unfinished copy, and a run that was killed is made good by the next one.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -18,13 +18,14 @@ from pumphouse.tables import Row
 from pumphouse.tasks.carrying import (
     Carrier,
     Moved,
-    complete,
+    describe,
     forget_mover,
     unfinished,
 )
 from pumphouse.tasks.empty_volumes import HOST, image_name, make_empty
 from pumphouse.tasks.rbd import Image, Rbd, read_back, send
 from pumphouse.tasks.volumes import delete_volume, find_copy, read_volume
+from pumphouse.tasks.volumes import finish as set_flags
 
 PREFIX = "pumphouse-"
 """What the names of our snapshots start with, then a number."""
@@ -50,7 +51,8 @@ def bulk(carrier: Carrier, volume: Row) -> int:
     sent = 0
     for _ in range(carrier.migrate.rbd.rounds):
         twins = _ensure(carrier, volume)
-        changed = _pass(carrier, volume, twins).data_bytes
+        changed = _send(carrier, twins).data_bytes
+        _require_same(carrier, volume, twins)
         twins.keep_newest()
         carrier.known[volume["id"]] = twins
         sent += changed
@@ -61,7 +63,25 @@ def bulk(carrier: Carrier, volume: Row) -> int:
 
 def finish(carrier: Carrier, volume: Row) -> Moved:
     """
-    Copy what changed since the last pass of a volume that nobody writes to, and make it whole.
+    Copy what changed since the last pass of a volume that nobody writes to; `prove` is to follow.
+
+    Raises:
+        CephFailed, CopyFailed: It is not whole; `discard` takes it back.
+    """
+    twins: Twins | None = carrier.known.get(volume["id"])
+    if twins is None:
+        found = find_copy(carrier.target, volume["id"])
+        if found and not _is_unfinished(found, volume):
+            return Moved(found["id"])
+        twins = carrier.known[volume["id"]] = _ensure(carrier, volume)
+    sent = _send(carrier, twins)
+    set_flags(carrier.target, twins.copy["id"], volume)
+    return Moved(twins.copy["id"], f"rbd:{sent.size}", sent.data_bytes)
+
+
+def prove(carrier: Carrier, volume: Row) -> None:
+    """
+    Compare the last pass with what arrived, whoever sent it, and call the copy whole.
 
     Raises:
         CephFailed, CopyFailed, Unverified: It is not whole; `discard` takes it back.
@@ -69,17 +89,16 @@ def finish(carrier: Carrier, volume: Row) -> Moved:
     twins: Twins | None = carrier.known.pop(volume["id"], None)
     if twins is None:
         found = find_copy(carrier.target, volume["id"])
-        if found and not _is_unfinished(found, volume):
-            return Moved(found["id"])
-        twins = _ensure(carrier, volume)
-    sent = _pass(carrier, volume, twins)
+        if not found or not _is_unfinished(found, volume):
+            return
+        twins = _twins(carrier, volume, found)
+    _require_same(carrier, volume, twins)
+    describe(carrier.target, twins.copy, volume)
     twins.forget_at_target()
-    complete(carrier.target, twins.copy, volume)
-    return Moved(twins.copy["id"], f"rbd:{sent.size}", sent.data_bytes)
 
 
 def tidy(carrier: Carrier, volume: Row) -> None:
-    """Remove our snapshots of a volume that arrived; its server is up already."""
+    """Remove our snapshots of a volume that arrived, at both ends; its server is up already."""
     _remove_snapshots(carrier, volume, find_copy(carrier.target, volume["id"]))
 
 
@@ -135,12 +154,17 @@ class Twins:
     copy: Row
     here: list[str]
     there: list[str]
+    sent: DiffDigest | None = None
+
+    @property
+    def shared(self) -> list[str]:
+        """The snapshots that both have."""
+        return [name for name in self.here if name in self.there]
 
     @property
     def since(self) -> str | None:
-        """The newest snapshot that both have."""
-        shared = [name for name in self.here if name in self.there]
-        return shared[-1] if shared else None
+        """The newest of them: what the next pass begins at."""
+        return self.shared[-1] if self.shared else None
 
     @property
     def next(self) -> str:
@@ -193,12 +217,12 @@ def _ours(names: list[str]) -> list[str]:
     return [name for name in names if name.startswith(PREFIX)]
 
 
-def _pass(carrier: Carrier, volume: Row, twins: Twins) -> DiffDigest:
-    """Send what changed since the newest common snapshot, and compare it with what arrived."""
+def _send(carrier: Carrier, twins: Twins) -> DiffDigest:
+    """Send what changed since the newest common snapshot."""
     since, snapshot = twins.since, twins.next
     twins.source.change("snap", "create", twins.image.at(snapshot))
     twins.here.append(snapshot)
-    sent = send(
+    twins.sent = send(
         twins.source,
         twins.target,
         twins.image,
@@ -209,20 +233,26 @@ def _pass(carrier: Carrier, volume: Row, twins: Twins) -> DiffDigest:
         carrier.stop,
     )
     twins.there.append(snapshot)
-    if differing := _differing(carrier, twins, snapshot, since, sent):
+    return twins.sent
+
+
+def _require_same(carrier: Carrier, volume: Row, twins: Twins) -> None:
+    """Raise `Unverified` if the newest common snapshot differs: by its bytes, or its size."""
+    if differing := _differing(carrier, twins):
         raise Unverified("volumes", _label(volume), twins.copy["id"], differing)
-    return sent
 
 
-def _differing(
-    carrier: Carrier, twins: Twins, snapshot: str, since: str | None, sent: DiffDigest
-) -> list[str]:
-    """Return how the copy's snapshot differs from what was sent: by its bytes, or its size."""
+def _differing(carrier: Carrier, twins: Twins) -> list[str]:
+    if not twins.shared:
+        return [f"{twins.image.spec} and {twins.twin.spec} have no snapshot in common"]
+    *before, newest = twins.shared
+    since = before[-1] if before else None
+    sent = twins.sent or read_back(twins.source, twins.image, newest, since, carrier.stop)
     if carrier.migrate.rbd.verify == "checksum":
-        arrived = read_back(twins.target, twins.twin, snapshot, since, carrier.stop)
+        arrived = read_back(twins.target, twins.twin, newest, since, carrier.stop)
         size = arrived.size
         if arrived.hexdigest() != sent.hexdigest():
-            return [f"what was sent and what was read back of {twins.twin.at(snapshot)} differ"]
+            return [f"what was sent and what was read back of {twins.twin.at(newest)} differ"]
     else:
         size = (twins.target.info(twins.twin) or {}).get("size")
     return [] if size == sent.size else [f"size: {sent.size} bytes != {size} bytes"]

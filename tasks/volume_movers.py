@@ -45,12 +45,19 @@ def move_detached(carrier: Carrier, volume: Row, project_id: str, mover: Mover) 
     try:
         sent = before(carrier, volume, mover)
         moved = move(carrier, volume, project_id, mover)
+        prove(carrier, volume, mover)
         tidy(carrier, volume, mover)
     except Exception:
         if mover in ON_CEPH:
             discard(carrier, volume, mover)
         raise
     return Moved(moved.target_id, moved.checksum, moved.bytes + sent)
+
+
+def prove(carrier: Carrier, volume: Row, mover: Mover) -> None:
+    """Prove what `move` left to be proven while its server boots."""
+    if mover is Mover.RBD:
+        rbd_copies.prove(carrier, volume)
 
 
 def tidy(carrier: Carrier, volume: Row, mover: Mover) -> None:

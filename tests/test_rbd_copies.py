@@ -70,15 +70,22 @@ def _ends(monkeypatch: pytest.MonkeyPatch) -> tuple[End, End]:
         target.names.append(snapshot)
         return digest
 
+    def read(end: End, image: Any, snapshot: str, since: str | None, *_: Any) -> Any:
+        end.asked.append(f"{since}..{snapshot}")
+        return digest
+
     def find(api: Any, id_: str) -> Any:
         there.asked.append("find")
         return COPY
 
     monkeypatch.setattr(rbd_copies, "send", send)
-    monkeypatch.setattr(rbd_copies, "read_back", lambda *_: digest)
+    monkeypatch.setattr(rbd_copies, "read_back", read)
     monkeypatch.setattr(rbd_copies, "find_copy", find)
     monkeypatch.setattr(rbd_copies, "read_volume", lambda api, id_: VOLUME | {HOST: "old@rbd#x"})
-    monkeypatch.setattr(rbd_copies, "complete", lambda api, copy, volume: None)
+    monkeypatch.setattr(rbd_copies, "set_flags", lambda api, id_, volume: None)
+    monkeypatch.setattr(
+        rbd_copies, "describe", lambda api, copy, volume: there.asked.append("whole")
+    )
     monkeypatch.setattr(rbd_copies, "_is_unfinished", lambda copy, volume: True)
     monkeypatch.setattr(Carrier, "source_rbd", property(lambda self: here))
     monkeypatch.setattr(Carrier, "target_rbd", property(lambda self: there))
@@ -92,7 +99,7 @@ def carrier(**values: Any) -> Carrier:
 
 
 def test_after_the_stop_nothing_is_asked_that_was_known(ends: tuple[End, End]) -> None:
-    """A run that copied ahead goes on with what it knows; its snapshots of the copy go at once."""
+    """A run that copied ahead goes on with what it knows, and reads back when it is sent."""
     known: dict[str, Any] = {}
     assert rbd_copies.bulk(carrier(known=known), VOLUME) == 5
     for end in ends:
@@ -102,6 +109,10 @@ def test_after_the_stop_nothing_is_asked_that_was_known(ends: tuple[End, End]) -
 
     assert (moved.target_id, moved.checksum, moved.bytes) == ("t1", "rbd:8", 5)
     assert [end.asked for end in ends] == [[], []]
+
+    rbd_copies.prove(carrier(known=known), VOLUME)
+
+    assert [end.asked for end in ends] == [[], ["pumphouse-1..pumphouse-2", "whole"]]
     assert [end.names for end in ends] == [["backup", "pumphouse-1", "pumphouse-2"], []]
 
 
@@ -111,8 +122,44 @@ def test_a_run_that_carries_on_looks_first(ends: tuple[End, End]) -> None:
 
     rbd_copies.finish(carrier(), VOLUME)
 
-    assert [end.names for end in ends] == [["backup", "pumphouse-1", "pumphouse-2"], []]
+    assert [end.names for end in ends] == [
+        ["backup", "pumphouse-1", "pumphouse-2"],
+        ["pumphouse-1", "pumphouse-2"],
+    ]
     assert "find" in ends[1].asked
+
+
+def test_what_a_killed_run_sent_is_compared_by_the_next(ends: tuple[End, End]) -> None:
+    """It died while its server booted: both ends are read, from the pass before the last."""
+    rbd_copies.bulk(carrier(), VOLUME)
+    rbd_copies.finish(carrier(), VOLUME)
+    for end in ends:
+        end.asked.clear()
+
+    rbd_copies.prove(carrier(), VOLUME)
+
+    assert ends[0].asked[-1] == "pumphouse-1..pumphouse-2"
+    assert ends[1].asked[-2:] == ["pumphouse-1..pumphouse-2", "whole"]
+    assert ends[1].names == []
+
+
+def test_what_is_whole_is_not_proven_again(
+    ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that died after the proof left nothing to prove; its snapshots go with the rest."""
+    monkeypatch.setattr(rbd_copies, "_is_unfinished", lambda copy, volume: False)
+
+    rbd_copies.prove(carrier(), VOLUME)
+
+    assert [end.asked for end in ends] == [[], ["find"]]
+
+
+def test_a_copy_that_nothing_proves_is_not_called_whole(ends: tuple[End, End]) -> None:
+    """Somebody removed the snapshots that both ends had: there is nothing to compare."""
+    with pytest.raises(Unverified, match="have no snapshot in common"):
+        rbd_copies.prove(carrier(), VOLUME)
+
+    assert "whole" not in ends[1].asked
 
 
 def test_a_size_that_differs_is_seen(

@@ -57,7 +57,8 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "boot",
-        "Boot the target server as its owner, on the prepared ports.",
+        "Boot the target server as its owner, on the prepared ports; compare meanwhile what "
+        "is not compared yet.",
         "Delete the target server.",
         is_down=True,
     ),
