@@ -46,14 +46,20 @@ def empty(count: int) -> float:
     return time.monotonic() - began
 
 
-@flow(task_runner=RUNNER)
-def batch(work: Work, items: list[Item]) -> float:
-    """Return the seconds of one task that makes all of *items*."""
-    began = time.monotonic()
-    entries = copy_batch(work, "roles", items, {}, frozenset())
-    spent = time.monotonic() - began
-    assert {entry.status for entry in entries} == {Status.DONE}
-    return spent
+def batch(work: Work, count: int) -> float:
+    """Return the seconds of one task that makes *count* roles."""
+    items = [_item(number) for number in range(count)]
+
+    # Prefect's server takes no parameters of that size: a flow's items are never among them.
+    @flow(task_runner=RUNNER)
+    def tiny() -> float:
+        began = time.monotonic()
+        entries = copy_batch(work, "roles", items, {}, frozenset())
+        spent = time.monotonic() - began
+        assert {entry.status for entry in entries} == {Status.DONE}
+        return spent
+
+    return tiny()
 
 
 def main() -> None:
@@ -72,7 +78,7 @@ def main() -> None:
         pair = Site(source=block, target=block, limits={"api_calls": PARALLEL})
         slots = Slots("bench", threading.Semaphore(), threading.Semaphore(), is_shared=False)
         spent["bare_s"] = _bare(cloud.url, tiny)
-        spent["tiny_s"] = batch(Work(pair, slots), [_item(number) for number in range(tiny)])
+        spent["tiny_s"] = batch(Work(pair, slots), tiny)
     print(json.dumps(spent))
 
 
@@ -95,7 +101,13 @@ def _bare(url: str, count: int) -> float:
 
 
 def _item(number: int) -> Item:
-    row = {"id": f"s{number}", "name": f"role-{number}", "description": "", "domain_id": None}
+    row = {
+        "id": f"s{number}",
+        "name": f"role-{number}",
+        "description": "",
+        "domain_id": None,
+        "options": {},
+    }
     return Item(
         kind="roles", source_id=f"s{number}", name=f"role-{number}",
         action=Action.CREATE, reason="There is none.", row=row,

@@ -93,7 +93,7 @@ def _again(again: Result, discovery: Result) -> Result:
 def _engine(stack: Stack) -> list[Result]:
     """Return what Prefect adds to a task, and the time of many tiny resources in one task."""
     words = [sys.executable, "-m", "bench._engine", str(TASKS), str(TINY)]
-    done = subprocess.run(words, env=stack.environment, capture_output=True, check=True)
+    done = subprocess.run(words, env=stack.environment, stdout=subprocess.PIPE, check=True)
     spent = json.loads(done.stdout)
     return [
         {
