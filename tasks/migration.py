@@ -119,9 +119,10 @@ def copy_image(work: Work, item: Item, ids: Ids) -> Entry:
     Raises:
         CopyFailed: It is not at the target.
     """
-    show, clock = Progress(f"image {item.name}"), Clock()
+    show = Progress(f"image {item.name}")
     with ExitStack() as stack:
         stack.enter_context(work.slots.copy())
+        clock = Clock()
         source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
         target_id, checksum = images.copy_image(
             source,
@@ -168,11 +169,12 @@ def _carried(
     work: Work, item: Item, ids: Ids, label: str, carry: Callable[[Carrier, str], Moved]
 ) -> Entry:
     """Do *carry* with what a copy of storage needs: a slot, both clouds, and its owner."""
-    show, clock = Progress(label), Clock()
+    show = Progress(label)
     project_id = ids["projects"][item.row["project_id"]]
     user_id = ids["users"].get(item.row["user_id"], "")
     with ExitStack() as stack:
         stack.enter_context(work.slots.copy(item))
+        clock = Clock()
         source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
         acting, lost = stack.enter_context(owner(work.pair.target, target, user_id, project_id))
         carrier = Carrier(
@@ -239,7 +241,7 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
     Raises:
         CutOverFailed: It runs at the source as before, or the message says what does not.
     """
-    show, clock, logger = Progress(f"server {item.name}"), Clock(), get_run_logger()
+    show, logger = Progress(f"server {item.name}"), get_run_logger()
     group = work.meeting
     is_up = item.row["status"] == "ACTIVE"
     with ExitStack() as stack:
@@ -254,6 +256,7 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
             # Only now is its turn: the window may have ended while it waited for that.
             if reason := work.gate.hindrance():
                 return entry(item, Status.LEFT, reason)
+        clock = Clock()
         source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
         cutover = CutOver(
             source=source,

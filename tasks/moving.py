@@ -86,7 +86,7 @@ class Work:
 
 
 class Clock:
-    """When one action began, and how long it has taken."""
+    """When one action began, and how long it has taken: made when it has its slots."""
 
     def __init__(self) -> None:
         self.started = datetime.now(UTC)

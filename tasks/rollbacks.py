@@ -52,9 +52,10 @@ def return_server(work: Work, item: Item, ids: Ids, what: What, deletes_copy: bo
     Raises:
         ReturnFailed: The copy runs as before, or the message says what does not.
     """
-    clock, logger = Clock(), get_run_logger()
+    logger = get_run_logger()
     with ExitStack() as stack:
         stack.enter_context(work.slots.cutover())
+        clock = Clock()
         source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
         way = Return(
             source=source,

@@ -1,13 +1,18 @@
 """How much is copied at once from one back end of the source."""
 
 import threading
-from typing import Any
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
 
 from pumphouse.config import Config, Limits
 from pumphouse.limits import backend_limit, backends_of, names
 from pumphouse.models import Action, Mover
 from pumphouse.plan import Item
-from pumphouse.tasks.moving import Slots
+from pumphouse.tasks import migration
+from pumphouse.tasks.moving import Clock, Slots, Work
 
 OLD, FAST = "old@slow#pool", "old@fast#pool"
 
@@ -75,3 +80,25 @@ def test_each_has_a_limit_at_the_prefect_server() -> None:
     )
 
     assert names(config)[backend_limit("lab", "slow")] == 3
+
+
+def test_the_wait_for_a_slot_is_not_the_time_of_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans go by what copies took: one that waited an hour was not slow."""
+    copies = threading.Semaphore(1)
+    work = Work(cast(Any, None), Slots("lab", copies, threading.Semaphore(1), is_shared=False))
+    held: list[bool] = []
+
+    def clock() -> Clock:
+        held.append(not copies.acquire(blocking=False))
+        return Clock()
+
+    api = nullcontext(SimpleNamespace(changes=[]))
+    monkeypatch.setattr(migration, "Clock", clock)
+    monkeypatch.setattr(Work, "open", lambda self, stack, role: stack.enter_context(api))
+    monkeypatch.setattr(migration, "translated", lambda row, ids: row)
+    monkeypatch.setattr(migration.images, "copy_image", lambda *_: ("i1", ""))
+    image = item("images", {"owner_id": "p", "size_bytes": 7})
+
+    done = migration.copy_image.fn(work, image, {"projects": {}})
+
+    assert (done.target_id, held) == ("i1", [True])
