@@ -57,6 +57,10 @@ def _purge_volumes(admin: Connection, project_id: str) -> None:
 def _purge_networks(admin: Connection, project_id: str) -> None:
     network = admin.network
     for address in list(network.ips(project_id=project_id)):
+        # One that forwards ports is bound to none, has a router all the same, and is kept by them.
+        if address.router_id and not address.port_id:
+            for forwarding in list(network.port_forwardings(address)):
+                network.delete_port_forwarding(forwarding, address)
         network.delete_ip(address)
     for router in list(network.routers(project_id=project_id)):
         _purge_router(admin, router)

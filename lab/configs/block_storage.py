@@ -1,4 +1,4 @@
-"""Cinder with its stock NFS driver on a bind-mounted directory."""
+"""Cinder with its NFS driver on a bind-mounted directory; several servers may share a volume."""
 
 from lab.configs.common import copy_paste_file, credentials, service_sections
 from lab.files import write, write_ini
@@ -50,7 +50,7 @@ def write_cinder(lab: Lab, cloud: Cloud) -> None:
 
 def _backend(cloud: Cloud) -> dict[str, object]:
     return {
-        "volume_driver": "cinder.volume.drivers.nfs.NfsDriver",
+        "volume_driver": "labnfs.LabNfsDriver",
         "volume_backend_name": BACKEND,
         "nfs_shares_config": cloud.etc / "cinder" / "nfs_shares",
         "nfs_mount_point_base": cloud.home / "cinder" / "mnt",

@@ -1,4 +1,4 @@
-"""Neutron with the lab's own mechanism driver and router plugin, and no agents."""
+"""Neutron with the lab's own mechanism driver, router and forwarding plugins, and no agents."""
 
 from lab.configs.common import copy_paste_file, credentials, service_sections
 from lab.files import write_ini
@@ -12,7 +12,7 @@ def write_neutron(lab: Lab, cloud: Cloud) -> None:
         "bind_host": "127.0.0.1",
         "bind_port": cloud.port("neutron"),
         "core_plugin": "ml2",
-        "service_plugins": "lab_router,qos,trunk",
+        "service_plugins": "lab_router,qos,trunk,lab_port_forwarding",
         "api_workers": 1,
         "rpc_workers": 0,
         "rpc_state_report_workers": 0,
@@ -35,7 +35,7 @@ def write_neutron(lab: Lab, cloud: Cloud) -> None:
                 "type_drivers": "flat,vlan,vxlan,local",
                 "tenant_network_types": "vxlan",
                 "mechanism_drivers": "lab",
-                "extension_drivers": "port_security,qos,dns",
+                "extension_drivers": "port_security,qos,dns_domain_ports",
             },
             "ml2_type_flat": {"flat_networks": "*"},
             "ml2_type_vlan": {"network_vlan_ranges": "physnet1:100:2000"},
