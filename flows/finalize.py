@@ -1,7 +1,7 @@
 """Delete from the source what was migrated."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from time import monotonic
 from typing import Any
 
@@ -15,7 +15,7 @@ from pumphouse.estate import Estate
 from pumphouse.finalization import ORDER, Bounds, Removal, removals
 from pumphouse.ledger import Entry, Status
 from pumphouse.plan import Plan
-from pumphouse.selection import Selection, chosen
+from pumphouse.selection import Selection, chosen, written
 from pumphouse.tasks import plans, storage
 from pumphouse.tasks.finalizing import clean_marks as take_marks_off
 from pumphouse.tasks.finalizing import delete_batch, note, own_ids
@@ -44,6 +44,7 @@ class Finalized(BaseModel):
 @flow(name="finalize", flow_run_name="finalize at {site}", task_runner=RUNNER)
 def finalize(
     selection: list[str] = [],  # noqa: B006
+    projects: list[str] = [],  # noqa: B006
     exclude: list[str] = [],  # noqa: B006
     plan: str = "",
     delete: bool = False,
@@ -60,6 +61,8 @@ def finalize(
     Args:
         selection: What, in the words of the flow plan: web-1, project:shop, everything …
             Projects, users, key pairs and quotas go only with a project that is chosen whole.
+
+        projects: Names or ids of projects that are chosen whole.
 
         exclude: What of that not.
 
@@ -80,7 +83,7 @@ def finalize(
     pair = load_site(site)
     run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
     folder = Folder(pair.storage.url) / "runs" / run
-    wanted = selected(selection, exclude, plan, site)
+    wanted = selected(written(selection, projects), exclude, plan, site)
     clouds = plans.read_clouds(pair, folder)
     intended = plans.make(pair, clouds, wanted, pair.migrate.mover)
     what = chosen(wanted, clouds[0])
@@ -121,7 +124,7 @@ def finalize(
     )
 
 
-def selected(selection: list[str], exclude: list[str], plan: str, site: str) -> Selection:
+def selected(selection: Sequence[str], exclude: Sequence[str], plan: str, site: str) -> Selection:
     """Return what is finalized: what was chosen, or what the plan was made of and limited to."""
     if bool(selection) == bool(plan) or (plan and exclude):
         raise ConfigError("finalize", ["Give a selection, or a plan alone."])

@@ -26,6 +26,10 @@ RUN = "pumphouse:run"
 """Metadata key of a source server that is cut over or returned: the run and its process."""
 
 
+FINALIZING = "pumphouse:finalizing"
+"""Metadata key of a source server that is being deleted: the same, while that goes on."""
+
+
 def own() -> str:
     """Return the note of this process: ``run host pid started``."""
     me = psutil.Process()
@@ -47,15 +51,20 @@ def is_half_way(metadata: Mapping[str, str], run: str) -> bool:
     return is_cut_over or RETURNING in metadata
 
 
-def rival(note: str) -> str:
-    """Return who else is at the server now, as a sentence; empty when nobody is."""
+def rival(note: str, key: str = RUN) -> str:
+    """
+    Return who else is at the server now, as a sentence; empty when nobody is.
+
+    key: Which metadata key *note* is the value of.
+    """
     if not note:
         return ""
     run, host, pid, started = note.split()
+    does = "deletes" if key == FINALIZING else "moves"
     if host == socket.gethostname():
         is_at_it = int(pid) != os.getpid() and _lives(int(pid), float(started))
-        return f"Run {run} moves it, process {pid} of this machine." if is_at_it else ""
-    return _elsewhere(run, host)
+        return f"Run {run} {does} it, process {pid} of this machine." if is_at_it else ""
+    return _elsewhere(run, host, key, does)
 
 
 def _lives(pid: int, started: float) -> bool:
@@ -68,17 +77,17 @@ def _lives(pid: int, started: float) -> bool:
         return False
 
 
-def _elsewhere(run: str, host: str) -> str:
+def _elsewhere(run: str, host: str, key: str, does: str) -> str:
     """Ask Prefect about a run of another machine. Who cannot be asked about is taken to live."""
     way_out = (
         f"Prefect's server cannot be asked about it. When it has ended, delete the metadata key "
-        f"{RUN} of the source server."
+        f"{key} of the source server."
     )
     try:
         with get_client(sync_client=True) as client:
             found = client.read_flow_run(UUID(run))
     except (ValueError, ObjectNotFound, httpx.HTTPError):
-        return f"Run {run} on {host} moves it, or did: {way_out}"
+        return f"Run {run} on {host} {does} it, or did: {way_out}"
     if found.state is None or found.state.is_final():
         return ""
-    return f"Run {found.name} ({run}) on {host} moves it and is {found.state.name}."
+    return f"Run {found.name} ({run}) on {host} {does} it and is {found.state.name}."

@@ -11,12 +11,12 @@ from prefect.cache_policies import NO_CACHE
 
 from pumphouse.blocks.site import Site
 from pumphouse.checks import MOVER_KEY, RETURNING, WAS, migrated
-from pumphouse.errors import PumphouseError, RequestFailed, Unverified
+from pumphouse.errors import PumphouseError, RequestFailed, ServerClaimed, Unverified
 from pumphouse.finalization import Removal
 from pumphouse.ledger import Entry, Status
 from pumphouse.models import SOURCE_ID, Mover, Role
 from pumphouse.policies import UNMARKED
-from pumphouse.tasks import images, servers, volumes
+from pumphouse.tasks import claims, images, servers, volumes
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.carrying import Carrier, noted_mover
 from pumphouse.tasks.managed import is_taken, let_go, require_taken
@@ -70,6 +70,7 @@ def _one(work: Work, source: Api, target: Api, removal: Removal) -> Entry:
         carrier = Carrier(source, target, None, work.pair.migrate, work.pair.timeouts.volume_s)
         if removal.kind == "servers":
             _require_unchanged(carrier, removal)
+            claim(source, removal)
         mover = noted_mover(source, removal.source_id) if removal.kind == "volumes" else ""
         if mover == Mover.MANAGE.value:
             let_go(carrier, removal.source_id)
@@ -121,6 +122,25 @@ def _require_unchanged(carrier: Carrier, removal: Removal) -> None:
             # Nova may delete the volume with its server.
             raw = volumes.read_volume(source, attached["id"])
             require_taken(carrier, raw | {"host": raw["os-vol-host-attr:host"]})
+
+
+def claim(source: Api, removal: Removal) -> None:
+    """
+    Note on a server who deletes it. One that is gone already is fine.
+
+    Raises:
+        ServerClaimed: Another run deletes it, or returns it.
+    """
+    try:
+        metadata = servers.read_server(source, removal.source_id)["metadata"]
+        if who := claims.rival(metadata.get(claims.FINALIZING, ""), claims.FINALIZING):
+            raise ServerClaimed(f"{removal.name} ({removal.source_id})", who)
+        if RETURNING in metadata:
+            raise ServerClaimed(f"{removal.name} ({removal.source_id})", "A rollback returns it.")
+        servers.write_metadata(source, removal.source_id, {claims.FINALIZING: claims.own()})
+    except RequestFailed as failed:
+        if failed.status != 404:
+            raise
 
 
 def _gone(source: Api, service: str, path: str, **options: str) -> None:

@@ -15,7 +15,9 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Running, State
 
 from pumphouse.checks import RETURNING, STATE, WAS
-from pumphouse.tasks import claims
+from pumphouse.errors import ServerClaimed
+from pumphouse.finalization import Removal
+from pumphouse.tasks import claims, finalizing, servers
 from pumphouse.tasks.crossing import MIGRATED, SINCE
 
 RUN_ID = "0190a5a6-0000-7000-8000-000000000001"
@@ -107,3 +109,37 @@ def test_only_what_the_dead_run_had_in_hand_is_half_way(
 ) -> None:
     """Other runs' servers and those that arrived are none of it."""
     assert claims.is_half_way(metadata, RUN_ID) is is_it
+
+
+def removal() -> Removal:
+    return Removal(
+        kind="servers", source_id="s", name="web", project="shop", target_id="S",
+        is_removed=True, reason="",
+    )  # fmt: skip
+
+
+def test_two_runs_never_delete_one_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is refused with a sentence that names the first; a dead one is no hindrance."""
+    written: list[dict[str, str]] = []
+    monkeypatch.setattr(servers, "write_metadata", lambda api, id_, values: written.append(values))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        began = psutil.Process(other.pid).create_time()
+        note = f"{RUN_ID} {socket.gethostname()} {other.pid} {began:.0f}"
+        live = {"metadata": {claims.FINALIZING: note}}
+        monkeypatch.setattr(servers, "read_server", lambda api, id_: live)
+        api: Any = object()
+        with pytest.raises(ServerClaimed, match=rf"web \(s\) is taken: Run {RUN_ID} deletes it"):
+            finalizing.claim(api, removal())
+        assert written == []
+        other.kill()
+    finalizing.claim(api, removal())
+    assert written == [{claims.FINALIZING: claims.own()}]
+
+
+def test_what_a_rollback_returns_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It began after finalize had looked at the server."""
+    live = {"metadata": {RETURNING: "ACTIVE"}}
+    monkeypatch.setattr(servers, "read_server", lambda api, id_: live)
+    api: Any = object()
+    with pytest.raises(ServerClaimed, match="A rollback returns it"):
+        finalizing.claim(api, removal())

@@ -26,6 +26,9 @@ def finalize(
         list[str] | None,
         typer.Argument(help="What, in the words of pumphouse plan: project:NAME, NAME …"),
     ] = None,
+    project: Annotated[
+        list[str] | None, typer.Option(help="A project, whole. Repeatable.")
+    ] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="What not. Repeatable.")] = None,
     plan: Annotated[str, typer.Option(help="A plan's file, instead of a selection.")] = "",
     yes: Annotated[
@@ -43,6 +46,7 @@ def finalize(
     """Delete from the source what was migrated, after its grace period. There is no way back."""
     chosen = {
         "selection": selection or [],
+        "projects": project or [],
         "exclude": exclude or [],
         "plan": located(plan),
         "delete": yes,

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 
 def rollback(
     selection: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(help="Which servers, in the words of pumphouse plan: NAME, project:NAME …"),
-    ],
+    ] = None,
+    project: Annotated[
+        list[str] | None, typer.Option(help="A project, whole. Repeatable.")
+    ] = None,
     exclude: Annotated[
         list[str] | None, typer.Option(help="Which of them not. Repeatable.")
     ] = None,
@@ -48,9 +51,11 @@ def rollback(
 ) -> None:
     """Return migrated servers to the source; what their copies wrote since is lost."""
     if not (dry_run or yes):
-        confirm("The rollback", f"Stop the copies of {', '.join(selection)} and start the source?")
+        named = ", ".join([*(selection or []), *(f"project {name}" for name in project or [])])
+        confirm("The rollback", f"Stop the copies of {named} and start the source?")
     chosen = {
-        "selection": selection,
+        "selection": selection or [],
+        "projects": project or [],
         "exclude": exclude or [],
         "discard_changes": discard_changes,
         "delete_copy": delete_copy,
