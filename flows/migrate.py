@@ -11,6 +11,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
 from pumphouse.blocks.site import Site, load_site
+from pumphouse.bonds import groups as bound_groups
 from pumphouse.drift import drift
 from pumphouse.errors import ConfigError, MigrationIncomplete, PlanDrifted, Refused
 from pumphouse.estate import Estate
@@ -21,7 +22,7 @@ from pumphouse.ledger import Entry, Status, failures
 from pumphouse.models import MoverChoice
 from pumphouse.pacing import paced
 from pumphouse.passwords import Passwords
-from pumphouse.plan import Plan
+from pumphouse.plan import DONE, Plan
 from pumphouse.plan_files import Edits, PlanFile
 from pumphouse.selection import Selection, written
 from pumphouse.tasks import plans, storage
@@ -180,8 +181,9 @@ def migrate(
         )
     how = given.header.mover if given else mover.over(pair.migrate.mover)
     clouds = plans.read_clouds(pair, folder)
-    groups = together_groups(together, clouds[0])
+    asked = together_groups(together, clouds[0])
     intended = plans.make(pair, clouds, wanted, how, edits)
+    groups = _groups(asked, intended)
     changed = _changes(given, edits, intended, clouds[0])
     header = plans.header(site, folder, wanted, how)
     published = publish_plan(folder, intended, header, pair.storage.link, changed)
@@ -226,6 +228,18 @@ def migrate(
         done = [e for e in entries if e.status in (Status.DONE, Status.FOUND)]
         raise MigrationIncomplete(failed, len(done), report)
     return _done(planned, entries, seconds, report)
+
+
+def _groups(asked: Sequence[frozenset[str]], intended: Plan) -> list[frozenset[str]]:
+    """Return the servers that move together: because they are to, or because they must."""
+    rows = [item.row for item in intended.of("servers") if item.action not in DONE]
+    found = bound_groups(asked, rows)
+    if large := [group for group in found if len(group) > LARGEST]:
+        raise ConfigError("together", [
+            f"With what shares a volume or a floating IP with them, {len(group)} servers would "
+            f"move together; that can be {LARGEST} at most." for group in large
+        ])  # fmt: skip
+    return found
 
 
 def _changes(

@@ -1,6 +1,7 @@
 """Return migrated servers to the source."""
 
 import threading
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -16,15 +17,25 @@ from pumphouse.flows.take_back import take_back_the_rest
 from pumphouse.health import assigned
 from pumphouse.ledger import Entry, Status, entry, failures
 from pumphouse.plan import Item, Plan
-from pumphouse.returning import Verdict, What, copy_id, verdict, volume_verdict
-from pumphouse.selection import Selection
+from pumphouse.returning import (
+    Verdict,
+    What,
+    copy_id,
+    parted,
+    together,
+    verdict,
+    volume_verdict,
+)
+from pumphouse.selection import Selection, written
 from pumphouse.tasks import plans, storage
+from pumphouse.tasks.meeting import RETURN_POINTS, Meeting
 from pumphouse.tasks.migration_report import publish_ledger
 from pumphouse.tasks.moving import Slots, Work
 from pumphouse.tasks.rollbacks import read_history, return_server, return_volume
 from pumphouse.tasks.storage import Folder
+from pumphouse.together import LARGEST
 
-RUNNER: Any = ThreadPoolTaskRunner(max_workers=10)
+RUNNER: Any = ThreadPoolTaskRunner(max_workers=LARGEST)
 
 
 class Rollback(BaseModel):
@@ -51,6 +62,7 @@ class Rollback(BaseModel):
 )
 def rollback(
     selection: list[str] = [],  # noqa: B006
+    projects: list[str] = [],  # noqa: B006
     exclude: list[str] = [],  # noqa: B006
     discard_changes: bool = False,
     delete_copy: bool = False,
@@ -68,6 +80,8 @@ def rollback(
         selection: Which servers, in the words of the flow plan: web-1, project:shop, tag:blue …
             Those that were not migrated are left alone.
 
+        projects: Names or ids of projects whose servers return.
+
         exclude: Which of them not.
 
         discard_changes: Return servers whose copies have run, or were changed, too.
@@ -84,16 +98,17 @@ def rollback(
         Refused: Something stands in the way. Nothing was touched.
         RollbackIncomplete: Some servers are not back; the rest is.
     """
-    if not selection:
-        raise ConfigError("selection", ["Nothing is chosen; name servers, or say project:NAME."])
+    named = written(selection, projects)
+    if not named:
+        raise ConfigError("selection", ["Nothing is chosen; name servers, or a project."])
     began = monotonic()
     pair = load_site(site)
     run = f"{storage.utc_now():%Y%m%dT%H%M%SZ}-{str(runtime.flow_run.id)[:8]}"
     folder = Folder(pair.storage.url) / "runs" / run
-    wanted = Selection(include=tuple(selection), exclude=tuple(exclude))
+    wanted = Selection(include=named, exclude=tuple(exclude))
     clouds = plans.read_clouds(pair, folder)
     intended = plans.make(pair, clouds, wanted, pair.migrate.mover)
-    verdicts = _verdicts(pair, intended, clouds[1], delete_copy)
+    verdicts = _verdicts(pair, intended, *clouds, delete_copy)
     obstacles = [o for v in verdicts.values() for o in v.obstacles(discard_changes)]
     for each in verdicts.values():
         get_run_logger().info("%s: %s. %s", each.server, each.what, each.reason)
@@ -130,7 +145,7 @@ def rollback(
 
 
 def _verdicts(
-    pair: Site, intended: Plan, target: Estate, deletes_copy: bool
+    pair: Site, intended: Plan, source: Estate, target: Estate, deletes_copy: bool
 ) -> dict[str, Verdict]:
     """Return what is made of each server, and of each volume that was handed over, by its id."""
     items = intended.of("servers")
@@ -145,6 +160,8 @@ def _verdicts(
         )
         for item in items
     }
+    for id_, refusal in parted(items, found, source).items():
+        found[id_] = found[id_].model_copy(update={"refusal": refusal})
     for item in intended.of("volumes"):
         if said := volume_verdict(item, target.get("volumes", item.target_id)):
             found[item.source_id] = said
@@ -154,13 +171,31 @@ def _verdicts(
 def _return(
     work: Work, intended: Plan, verdicts: dict[str, Verdict], deletes_copy: bool
 ) -> list[Entry]:
-    """Return servers and volumes side by side; return the ledger's entries."""
+    """Return groups one by one, the rest side by side; return the ledger's entries."""
     entries: list[Entry] = []
     begun: list[tuple[Item, PrefectFuture[Entry]]] = []
+    grouped: set[str] = set()
+
+    def end() -> None:
+        for item, future in begun:
+            result = future.result(raise_on_failure=False)
+            done = result if isinstance(result, Entry) else None
+            entries.append(done or entry(item, Status.FAILED, str(result)))
+        begun.clear()
+
     try:
+        for group in together(intended.of("servers"), verdicts):
+            met = replace(work, meeting=Meeting(len(group), RETURN_POINTS))
+            with work.slots.cutover():
+                begun += [
+                    (i, return_server.submit(met, i, intended.ids, What.RETURN, deletes_copy))
+                    for i in group
+                ]
+                end()
+            grouped |= {item.key for item in group}
         for item in (*intended.of("servers"), *intended.of("volumes")):
             what = verdicts.get(item.source_id)
-            if what is None:
+            if what is None or item.key in grouped:
                 continue
             if what.what is What.NOTHING:
                 entries.append(entry(item, Status.FOUND, what.reason))
@@ -168,10 +203,7 @@ def _return(
             act = return_server if item.kind == "servers" else return_volume
             future = act.submit(work, item, intended.ids, what.what, deletes_copy)
             begun.append((item, future))
-        for item, future in begun:
-            result = future.result(raise_on_failure=False)
-            done = result if isinstance(result, Entry) else None
-            entries.append(done or entry(item, Status.FAILED, str(result)))
+        end()
     except BaseException:
         # Threads get no exception: they look at this, undo what they are at, and end.
         work.stop.set()

@@ -25,6 +25,7 @@ OPERATIONS: dict[str, Callable[[int], Iterator[Cell]]] = {
     "rollback": rollbacks.cells,
     "finalize": finals.cells,
     "together": groups.cells,
+    "share": partial(groups.cells, label="matrix-share", is_sharing=True),
     "hosts": hosts.cells,
 }
 NEED_CEPH = ("manage", "rbd", "rollback", "finalize")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from lab.connections import connect
 from lab.settings import load_lab
@@ -25,32 +26,37 @@ from pumphouse.models import Mover
 from pumphouse.tasks import claims, servers
 from pumphouse.tasks.meeting import Meeting
 from pumphouse.tasks.taking_back import take_back
-from tests.lab_tenants import create_tenant, remove_named, resources
+from tests.lab_tenants import Tenant, create_tenant, remove_named, resources
 from tests.migrations import prepare, site
 
 OPERATION = "cut over two servers together"
+SHARING = "cut over two servers that share a volume"
 TAKEN_BACK = "killed, taken back"
 
 Both = Sequence[Bench]
 
 
 def cells(
-    every: int = 1, label: str = "matrix-group", faults: tuple[Fault, ...] = tuple(Fault)
+    every: int = 1,
+    label: str = "matrix-group",
+    faults: tuple[Fault, ...] = tuple(Fault),
+    is_sharing: bool = False,
 ) -> Iterator[Cell]:
     """Yield the cells of every *every*-th effect of one, for each of *faults*."""
-    with _benches(label) as both:
+    operation = SHARING if is_sharing else OPERATION
+    with _benches(label, is_sharing) as both:
         how, found = apart(lambda: _run(both, 0, Fault.REFUSED))
         assert how == "done", found
         _back(both)
         for number, name in chosen(found, every):
             for fault in faults:
-                yield _cell(both, number, name, fault)
+                yield _cell(operation, both, number, name, fault)
             if Fault.KILLED in faults:
-                yield _cell(both, number, name, Fault.KILLED, is_taken_back=True)
+                yield _cell(operation, both, number, name, Fault.KILLED, is_taken_back=True)
 
 
 @contextmanager
-def _benches(label: str) -> Iterator[Both]:
+def _benches(label: str, is_sharing: bool) -> Iterator[Both]:
     lab = load_lab()
     source, target = connect(lab.cloud("source")), connect(lab.cloud("target"))
     remove_named(target, label)
@@ -61,13 +67,31 @@ def _benches(label: str) -> Iterator[Both]:
             tenant = create_tenant(lab.cloud("source"), source, label)
             of = (tenant.create_image(), tenant.create_flavor(), tenant.create_network())
             made = [tenant.create_server(*of) for _ in range(2)]
+            if is_sharing:
+                _share(tenant, made)
             pair = site(lab.clouds_file, folder, ("source", "target"))
-            ready = [prepare(stack, pair, folder, s.id, Mover.REBUILD) for s in made]
+            ids = [server.id for server in made]
+            # What shares a volume is planned together.
+            others = ids if is_sharing else []
+            ready = [prepare(stack, pair, folder, id_, Mover.REBUILD, *others) for id_ in ids]
             before = {"source": resources(source), "target": resources(target)}
             yield [Bench(one, source, target, before, label, None, folder) for one in ready]
     finally:
         remove_named(target, label)
         remove_named(source, label)
+        for cloud in (source, target):
+            for type_ in [t for t in cloud.block_storage.types() if t.name == f"{label}-shared"]:
+                cloud.block_storage.delete_type(type_)
+
+
+def _share(tenant: Tenant, made: Sequence[Any]) -> None:
+    """Attach one volume to all servers."""
+    name = f"{tenant.name}-shared"
+    tenant.admin.block_storage.create_type(name=name, extra_specs={"multiattach": "<is> True"})
+    volume = tenant.create_volume(volume_type=name)
+    for server in made:
+        tenant.connection.compute.create_volume_attachment(server, volume_id=volume.id)
+        tenant.connection.block_storage.wait_for_status(volume, "in-use", wait=120)
 
 
 def _run(both: Both, at: int, fault: Fault) -> list[str]:
@@ -81,7 +105,9 @@ def _run(both: Both, at: int, fault: Fault) -> list[str]:
         item = bench.ready.item
         with meeting.seat(item.source_id), benches.own(bench.ready) as mine:
             cutover = mine.cut_over(
-                after_step=lambda name: meeting.meet(item.source_id, name), group=meeting.id
+                after_step=lambda name: meeting.meet(item.source_id, name),
+                group=meeting.id,
+                meeting=meeting,
             )
             cutover.run()
 
@@ -106,7 +132,14 @@ def _take_back(both: Both) -> None:
                 take_back(mine.cut_over())
 
 
-def _cell(both: Both, number: int, name: str, fault: Fault, is_taken_back: bool = False) -> Cell:
+def _cell(
+    operation: str,
+    both: Both,
+    number: int,
+    name: str,
+    fault: Fault,
+    is_taken_back: bool = False,
+) -> Cell:
     how, words = apart(lambda: _run(both, number, fault))
     problems = [] if how == expected(fault, how) else [f"it ended {how}"]
     if is_taken_back:
@@ -123,7 +156,7 @@ def _cell(both: Both, number: int, name: str, fault: Fault, is_taken_back: bool 
     killed = "taken back or ended, then moved" if is_taken_back else "carried on"
     ended = {"failed": "undone, then moved", "killed": killed, "done": "healed"}[how]
     effect, kind = f"{number} {name}", TAKEN_BACK if is_taken_back else fault.value
-    return Cell(OPERATION, effect, kind, "; ".join(problems) or ended, not problems)
+    return Cell(operation, effect, kind, "; ".join(problems) or ended, not problems)
 
 
 def _parted(both: Both) -> list[str]:

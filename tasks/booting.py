@@ -1,8 +1,8 @@
 """Boot the copy of a server as its owner, on disks and ports that are there already."""
 
-from pumphouse import bodies
+from pumphouse import bodies, bonds
 from pumphouse.errors import PumphouseError
-from pumphouse.tasks import device_tags, servers
+from pumphouse.tasks import device_tags, ports, servers, volumes
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.crossing import Crossing
 from pumphouse.tasks.crossing_disks import set_deletion
@@ -11,6 +11,11 @@ from pumphouse.tasks.crossing_disks import set_deletion
 def boot(crossing: Crossing, owner: Api) -> servers.Server:
     """Ask for the copy; return what is known of it then."""
     row = crossing.row
+    for volume in bonds.shared(row):
+        copy_id, timeout_s = crossing.volume_ids[volume["id"]], crossing.timeouts.volume_s
+        volumes.await_turn(crossing.target, copy_id, timeout_s, crossing.stop)
+    # Nova takes no port with another name than its server, as an earlier boot may have left it.
+    ports.name(crossing.target, dict.fromkeys(crossing.names(), ""))
     by_mac = {port["mac_address"]: port["id"] for port in row["ports"]}
     order = [by_mac[mac] for mac, _ in servers.addresses(crossing.live) if mac in by_mac]
     order += [port["id"] for port in row["ports"] if port["id"] not in order]

@@ -7,9 +7,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from pumphouse import forwardings, port_names
 from pumphouse.bodies import Ids
 from pumphouse.checks import STATE, WAS
 from pumphouse.config import MigrateOptions, Timeouts
+from pumphouse.forwardings import FLOATING, Forwarding
 from pumphouse.health import Check
 from pumphouse.models import ON_CEPH, Mover
 from pumphouse.plan import Item
@@ -17,10 +19,10 @@ from pumphouse.tables import Row
 from pumphouse.tasks import device_tags, servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.carrying import Carrier
+from pumphouse.tasks.meeting import Meeting
 from pumphouse.tasks.waiting import NEVER
 
 LOCKED = "pumphouse:locked"
-FLOATING = "pumphouse:fip:"
 PORT = "pumphouse:port:"
 AILING = "pumphouse:ailing:"
 MIGRATED = "migrated"
@@ -55,6 +57,8 @@ class Crossing:
         is_ours: Whether this run noted itself on the source server.
 
         group: What the servers that are cut over together with it have in common; empty alone.
+
+        meeting: Where they do what is done once for all of them.
     """
 
     source: Api
@@ -73,6 +77,7 @@ class Crossing:
     checks: tuple[Check, ...] = ()
     moves_unhealthy: bool = False
     group: str = ""
+    meeting: Meeting = field(default_factory=Meeting)
 
     live: servers.Server = field(default_factory=dict)
     tags_inside: device_tags.Tags = field(default_factory=dict)
@@ -116,8 +121,31 @@ class Crossing:
             if key.startswith(FLOATING)
         ]
 
+    def forwarded(self) -> dict[str, list[Forwarding]]:
+        """Return the port forwardings of the journal, by floating IP."""
+        return forwardings.read(self.journal)
+
+    @property
+    def same_ports(self) -> dict[str, str]:
+        """Its source ports, each as itself: what `target_ports` is at the target."""
+        return {port["id"]: port["id"] for port in self.every_port()}
+
+    @property
+    def target_ports(self) -> dict[str, str]:
+        """The target's port of each source port."""
+        there = self.ids["ports"]
+        return {id_: there[id_] for id_ in self.same_ports if id_ in there}
+
+    def names(self) -> dict[str, str]:
+        """Return, by the target's port, the DNS names that its ports have of their own."""
+        return {self.target_ports[id_]: name for id_, name in port_names.own(self.row).items()}
+
     def every_port(self) -> list[Row]:
-        """Return its source ports, and those below them on trunks."""
+        """
+        Return its source ports, and those that go with them.
+
+        These are below them on trunks, or its floating IPs forward to them too.
+        """
         return [*self.row["ports"], *self.row.get("subports", ())]
 
     def source_ports(self) -> list[str]:

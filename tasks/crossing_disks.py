@@ -1,14 +1,17 @@
 """The disks of a server on its way: copied, several at once, or taken back."""
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 
+from pumphouse import bonds
 from pumphouse.images import translated
 from pumphouse.models import Mover
 from pumphouse.tables import Row
-from pumphouse.tasks import images, servers, volume_movers
+from pumphouse.tasks import images, servers, volume_movers, volumes
+from pumphouse.tasks.carrying import Moved
 from pumphouse.tasks.crossing import Crossing
 from pumphouse.tasks.volumes import find_copy
 
@@ -66,18 +69,23 @@ def _root(crossing: Crossing) -> None:
 
 
 def _volume_job(crossing: Crossing, volume: Row) -> Callable[[], None]:
-    def copy() -> None:
+    def copy() -> Moved:
         moved = volume_movers.move(
             crossing.carrier(volume),
             volume,
             crossing.ids["projects"][volume["project_id"]],
             crossing.mover_of(volume),
         )
+        crossing.bytes += moved.bytes
+        return moved
+
+    def note() -> None:
+        # One that several servers share is copied by the first of them.
+        moved = crossing.meeting.once(volume["id"], copy)
         crossing.volume_ids[volume["id"]] = moved.target_id
         crossing.checksums[volume["id"]] = moved.checksum
-        crossing.bytes += moved.bytes
 
-    return copy
+    return note
 
 
 def copy_ahead(crossing: Crossing) -> None:
@@ -104,12 +112,33 @@ def set_deletion(crossing: Crossing, server_id: str, volume: Row, is_deleted: bo
         servers.set_deletion(crossing.target, server_id, copy["id"], is_deleted)
 
 
+def shared_copies(crossing: Crossing) -> list[str]:
+    """Return the copies of its volumes that other servers of the target use."""
+    copies = [find_copy(crossing.target, volume["id"]) for volume in bonds.shared(crossing.row)]
+    return [c["id"] for c in copies if c and volumes.users(crossing.target, c["id"])]
+
+
+_ONE_BY_ONE = threading.Lock()
+"""So that of several servers that let go of a volume, one is the last."""
+
+
+def _discard(crossing: Crossing, volume: Row) -> None:
+    """Take a volume's copy back; of one that others share, the last of them does."""
+    if not bonds.is_shared(volume):
+        volume_movers.discard(crossing.carrier(volume), volume, crossing.mover_of(volume))
+        return
+    with _ONE_BY_ONE:
+        copy = find_copy(crossing.target, volume["id"])
+        if not copy or not volumes.users(crossing.target, copy["id"]):
+            volume_movers.discard(crossing.carrier(volume), volume, crossing.mover_of(volume))
+
+
 def delete_copies(crossing: Crossing) -> None:
     """Delete everything that was made of the disks, the target server too."""
     delete_copy(crossing)
     # Looked for, not remembered: what answered nothing may have been made all the same.
     for volume in crossing.row["attached"]:
-        volume_movers.discard(crossing.carrier(volume), volume, crossing.mover_of(volume))
+        _discard(crossing, volume)
     if crossing.item.mover is not Mover.REBUILD:
         images.delete_copies(crossing.target, crossing.id)
     servers.delete_snapshots(crossing.source, crossing.id)

@@ -6,11 +6,11 @@ one, which finds there how the server was. Every step looks first whether it is 
 """
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pumphouse import checks
+from pumphouse import bonds, checks
 from pumphouse.checks import MIGRATED_AT, STATE, WAS
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import (
@@ -19,18 +19,14 @@ from pumphouse.errors import (
     Interrupted,
     PumphouseError,
     ServerClaimed,
-    Unhealthy,
-    WaitFailed,
 )
-from pumphouse.fingerprints import OWN
+from pumphouse.forwardings import FLOATING, noted
 from pumphouse.health import summary
-from pumphouse.steps import STEPS
-from pumphouse.tables import Row
+from pumphouse.steps import NAMES, STEPS
 from pumphouse.tasks import (
     claims,
-    device_tags,
+    forwardings,
     health,
-    images,
     ports,
     servers,
     volume_movers,
@@ -38,12 +34,10 @@ from pumphouse.tasks import (
 from pumphouse.tasks.booting import boot, let_go
 from pumphouse.tasks.crossing import (
     AILING,
-    FLOATING,
     LOCKED,
     MIGRATED,
     PORT,
     SINCE,
-    Crossing,
 )
 from pumphouse.tasks.crossing_disks import (
     copy_ahead,
@@ -51,7 +45,9 @@ from pumphouse.tasks.crossing_disks import (
     delete_copies,
     delete_copy,
     prove_copies,
+    shared_copies,
 )
+from pumphouse.tasks.readiness import Readiness
 from pumphouse.tasks.rollback import said, undo
 from pumphouse.tasks.verification import verify
 
@@ -69,7 +65,7 @@ class Arrived:
 
 
 @dataclass
-class CutOver(Crossing):
+class CutOver(Readiness):
     """The cut-over of one server. `prepare` and the steps are called by `run`."""
 
     # ---- the whole
@@ -91,97 +87,17 @@ class CutOver(Crossing):
                     getattr(self, f"do_{step.name}")()
                     self.after_step(step.name)
                 except Exception as error:  # whatever it is, the server must not stay down
-                    state = undo(self, step.name)
+                    state = undo(self, self._reached(step.name))
                     raise CutOverFailed(self.item.label, step.name, said(error), state) from error
         assert self.copy is not None
         order = [v["id"] for v in self.row["attached"]]
         sums = tuple(self.checksums[key] for key in ["root", *order] if self.checksums.get(key))
         return Arrived(self.copy["id"], self.downtime_s, self.bytes, sums, self.lost, self.health)
 
-    def prepare(self, stack: ExitStack) -> None:
-        """Look and sign in before anything is touched: what fails here costs no downtime."""
-        try:
-            self.live = servers.read_server(self.source, self.id)
-            self.require_unclaimed(self.live)
-            if WAS in (self.live.get("metadata") or {}):
-                # A killed run may have asked for something that Nova is still at.
-                timeout_s = self.timeouts.server_stop_s
-                self.live = servers.settle(self.source, self.id, timeout_s, self.stop)
-            self._check_drift()
-            user = self.ids["users"].get(self.row["user_id"], "")
-            project = self.ids["projects"][self.row["project_id"]]
-            self.owner, self.lost = stack.enter_context(self.sign_in(user, project))
-            for service in ("compute", "block-storage"):
-                self.owner.adapter(service)
-                self.owner.microversion(service)
-            self.flavor_id = self._flavor()
-            self.tags_inside = device_tags.read(self.source, self.id)
-            self._check_health()
-            self.copy = servers.find_copy(self.target, self.row)
-            if self.copy and not self.is_resumed:
-                # Its disks are of an unknown time: going on with them could lose what came after.
-                raise Conflict("servers", self.item.label, [
-                    f"server {self.copy['id']} carries its id, but no cut-over is under way; "
-                    "delete that server"
-                ])  # fmt: skip
-            for port in self.every_port():
-                ports.read_port(self.target, self.ids["ports"][port["id"]])
-            if not self.copy or self.copy["status"] == "ERROR":
-                # What a killed run left is old: the server may have run since.
-                servers.delete_snapshots(self.source, self.id)
-                images.delete_copies(self.target, self.id)
-            self.after_step("prepare")
-        except PumphouseError as error:
-            state = "Nothing was touched; the source server is as it was."
-            raise CutOverFailed(self.item.label, "prepare", str(error), state) from error
-
-    def _check_drift(self) -> None:
-        metadata = self.live.get("metadata") or {}
-        self.is_resumed = WAS in metadata
-        state = metadata.get(WAS) or self.live["status"]
-        task = self.live.get("OS-EXT-STS:task_state")
-        if state not in checks.MOVABLE or task:
-            became = f"It is {state}{f' and {task}' if task else ''}."
-            raise WaitFailed(f"server {self.item.label} to be ACTIVE or SHUTOFF, and idle", became)
-        attached = {v["id"] for v in self.live["os-extended-volumes:volumes_attached"]}
-        if attached != {v["id"] for v in self.row["attached"]}:
-            raise WaitFailed(
-                f"the volumes of server {self.item.label} to be those of the plan",
-                "A volume was attached or detached since; run again.",
-            )
-
-    def _check_health(self) -> None:
-        """Ask a running source server what it will be asked at the target."""
-        if self.is_resumed or self.live["status"] != "ACTIVE" or not self.checks:
-            return
-        here = [port["id"] for port in self.row["ports"]]
-        asked = health.subject(self.source, self.item, self.id, here)
-        self.ailing = health.ailments(self.checks, asked, health.BEFORE, self.stop)
-        if self.ailing and not self.moves_unhealthy:
-            raise Unhealthy(self.item.label, self.source.name, health.told(self.ailing))
-        for name, why in self.ailing.items():
-            self.log(f"It fails the check {name} before its move: {why}")
-
-    def _flavor(self) -> str:
-        name = self.row["flavor_name"]
-        found = self.target.list("compute", "/flavors", "flavors", params={"is_public": "None"})
-        for flavor in found:
-            if flavor["name"] == name:
-                return str(flavor["id"])
-        raise WaitFailed(f"flavor {name} at the target", "There is none of that name.")
-
-    def require_unclaimed(self, live: servers.Server) -> None:
-        """Raise `ServerClaimed` if another run is at the server."""
-        if who := claims.rival((live.get("metadata") or {}).get(claims.RUN, "")):
-            raise ServerClaimed(self.item.label, who)
-
-    def claim(self) -> None:
-        """Take over the journal of a run that is dead."""
-        metadata = self.live.get("metadata") or {}
-        claim = {claims.RUN: claims.own()} | self.grouped
-        servers.write_metadata(self.source, self.id, claim)
-        self.is_ours = True
-        self.journal = {k: v for k, v in metadata.items() if k.startswith(OWN)} | claim
+    def _reached(self, step: str) -> str:
+        """Return how far it had come when *step* failed; an earlier run may have come further."""
+        is_early = NAMES.index(step) < NAMES.index("check")
+        return "check" if self.is_resumed and self.journal and is_early else step
 
     # ---- the steps, in their order
 
@@ -195,7 +111,7 @@ class CutOver(Crossing):
         copy_ahead(self)
         # That may have taken hours.
         self.live = servers.read_server(self.source, self.id)
-        self._check_drift()
+        self.check_drift()
 
     def do_remember(self) -> None:
         """Write the journal, or read the one that an interrupted run left."""
@@ -219,15 +135,13 @@ class CutOver(Crossing):
         for port in self.every_port():
             if not port["is_admin_state_up"]:
                 self.journal[f"{PORT}{port['id']}"] = "down"
-            for fip in self._floating_at_source(port["id"]):
+            for fip in self.floating_at_source(port["id"]):
                 value = f"{port['id']} {fip['fixed_ip_address'] or ''}"
                 self.journal[f"{FLOATING}{fip['id']}"] = value.strip()
+        for fip_id, those in self.forwarded_at_source().items():
+            for one in those:
+                self.journal |= noted(fip_id, one)
         servers.write_metadata(self.source, self.id, self.journal)
-
-    def _floating_at_source(self, port_id: str) -> list[Row]:
-        return self.source.list(
-            "network", "/floatingips", "floatingips", params={"port_id": port_id}
-        )
 
     def do_lock(self) -> None:
         """Lock the source server."""
@@ -239,15 +153,22 @@ class CutOver(Crossing):
         if self.is_resumed and self.live["status"] == "ACTIVE":
             # It ran since an earlier run copied: those bytes are old.
             delete_copies(self)
+            if kept := shared_copies(self):
+                raise Conflict("servers", self.item.label, [
+                    f"it ran since an earlier run copied volume {', '.join(kept)}, which "
+                    "others use at the target already"
+                ])  # fmt: skip
             copy_ahead(self)
         self.stopped_at = time.monotonic()
         servers.set_power(self.source, self.live, False, self.timeouts.server_stop_s, self.stop)
         self.live["status"] = "SHUTOFF"
 
     def do_isolate(self) -> None:
-        """Put the source ports down; take the floating IPs off."""
+        """Put the source ports down; take the floating IPs and port forwardings off."""
         for fip_id, _ in self.floating():
             ports.bind(self.source, fip_id, None)
+        for fip_id, those in self.forwarded().items():
+            forwardings.take_off(self.source, fip_id, those, self.same_ports)
         ports.set_ports(self.source, self.source_ports(), False)
 
     def do_move(self) -> None:
@@ -259,6 +180,11 @@ class CutOver(Crossing):
 
     def do_boot(self) -> None:
         """Boot the target server as its owner and wait for it; stop it if it was stopped."""
+        # Cinder gives a volume to one server at a time.
+        with self.meeting.turn if bonds.shared(self.row) else nullcontext():
+            self._boot()
+
+    def _boot(self) -> None:
         assert self.owner is not None
         if self.copy is None:
             self.copy = boot(self, self.owner)
@@ -272,8 +198,13 @@ class CutOver(Crossing):
         servers.set_power(self.target, self.copy, is_on, self.timeouts.server_boot_s, self.stop)
 
     def do_connect(self) -> None:
-        """Put the target's ports up and bind the floating IPs there."""
+        """Put the target's ports up; bind the floating IPs and forward ports there."""
         ports.set_ports(self.target, [self.ids["ports"][p] for p in self.source_ports()], True)
+        ports.name(self.target, self.names())
+        # First: to a port that has a floating IP, Neutron forwards nothing.
+        for fip_id, those in self.forwarded().items():
+            fip = self.ids["floating_ips"][fip_id]
+            forwardings.put(self.target, fip, those, self.target_ports)
         for fip_id, (port_id, *address) in self.floating():
             fip = self.ids["floating_ips"][fip_id]
             port = self.ids["ports"][port_id]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from pumphouse import rows_compute, rows_identity, rows_storage
+from pumphouse import rows_compute, rows_identity, rows_network, rows_storage
 from pumphouse.errors import MissingRights, RequestFailed
 from pumphouse.listings import LISTINGS, RAW
 from pumphouse.schemas import SCHEMAS
@@ -273,6 +273,30 @@ def _provider(reading: Reading, provider_id: str) -> tuple[Raw | None, Raw | Non
     return found[0], found[1]
 
 
+# ---- network
+
+
+def floating_ips(reading: Reading) -> Iterator[list[Row]]:
+    """Yield the floating IPs; port forwardings are asked of each one that has any."""
+    listing = LISTINGS["floating_ips"]
+    for page in reading.pages(listing):
+        # Such a one is bound to no port, and yet has a router.
+        ids = [raw["id"] for raw in page if raw.get("router_id") and not raw.get("port_id")]
+        found = dict(reading.each(ids, partial(_forwardings, reading)))
+        yield [rows_network.floating_ip(raw, found.get(raw["id"], ())) for raw in page]
+
+
+def _forwardings(reading: Reading, floating_ip_id: str) -> list[Raw]:
+    """Return the port forwardings of a floating IP; none of a Neutron that has none."""
+    path = f"/floatingips/{floating_ip_id}/port_forwardings"
+    try:
+        return reading.api.list("network", path, "port_forwardings")
+    except RequestFailed as failed:
+        if failed.status != 404:
+            raise
+        return []
+
+
 # ---- image and volume
 
 
@@ -333,7 +357,7 @@ EXTRACTORS: dict[str, Extractor] = {
     for extractor in (
         services, endpoints, domains, projects, users, groups, group_members, roles, implied_roles,
         application_credentials, quotas, servers, server_groups, flavors, availability_zones,
-        hypervisors, images, volume_types,
+        hypervisors, floating_ips, images, volume_types,
     )
 }  # fmt: skip
 """By kind: tables that take more than one listing, or one that others need too."""

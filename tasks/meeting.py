@@ -1,15 +1,23 @@
 """Where the cut-overs of servers that belong together wait for one another."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from pumphouse.errors import LeftTogether
 
-POINTS = ("prepare", "stop", "check", "mark")
+POINTS = ("prepare", "stop", "isolate", "check", "mark")
 """Steps after which all wait for all: none is touched before all can be, no disk is copied
-before all are down, and none is noted as moved before all are verified."""
+before all are down, no address is at the target before it has left the source, and none is noted
+as moved before all are verified."""
+
+RETURN_POINTS = ("prepare", "stop", "release", "check", "unlock")
+"""The same of a return: and none forgets how it was before all are to stay at the source."""
+
+Found = TypeVar("Found")
 
 START_S = 300.0
 """The last one must have come as far as its preparation by then; nothing is touched yet."""
@@ -22,7 +30,11 @@ class Meeting:
     When one fails, all others that wait or come later fail too, and undo what they did.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int = 1, points: Sequence[str] = POINTS) -> None:
+        self._points = points
+        self._done: dict[str, Future[Any]] = {}
+        self.turn = threading.RLock()
+        """Held for what only one member may do at a time."""
         self._barrier = threading.Barrier(size)
         self._lock = threading.Lock()
         self._first = ""
@@ -36,13 +48,27 @@ class Meeting:
         Raises:
             LeftTogether: Another member failed.
         """
-        if step not in POINTS:
+        if step not in self._points:
             return
         try:
             self._barrier.wait(START_S if step == "prepare" else None)
         except threading.BrokenBarrierError:
             why = self._first or f"Not all of them had begun within {START_S:g} s."
             raise LeftTogether(member, why) from None
+
+    def once(self, what: str, act: Callable[[], Found]) -> Found:
+        """Return what *act* finds; it is done by the first member that asks for *what*."""
+        with self._lock:
+            is_first = what not in self._done
+            future = self._done.setdefault(what, Future())
+        if is_first:
+            try:
+                future.set_result(act())
+            except BaseException as error:
+                future.set_exception(error)
+                raise
+        found: Found = future.result()
+        return found
 
     @contextmanager
     def seat(self, member: str) -> Iterator[None]:

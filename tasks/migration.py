@@ -35,6 +35,7 @@ from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import Effect, do_batch
 from pumphouse.tasks.carrying import Carrier, Moved
 from pumphouse.tasks.cutover import CutOver
+from pumphouse.tasks.meeting import Meeting
 from pumphouse.tasks.moving import Clock, Work
 from pumphouse.tasks.owners import owner, sweep
 from pumphouse.tasks.passwords import Delivery
@@ -275,6 +276,7 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
             checks=work.checks.get(item.source_id, ()),
             moves_unhealthy=work.moves_unhealthy,
             group=group.id if group else "",
+            meeting=group or Meeting(),
         )
         try:
             arrived = cutover.run()

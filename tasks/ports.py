@@ -1,6 +1,6 @@
 """Ports and floating IPs: prepared at the target, taken over in a cut-over."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pumphouse import bodies, bodies_network
@@ -46,6 +46,14 @@ def set_ports(api: Api, port_ids: Iterable[str], is_up: bool) -> None:
     for port_id in port_ids:
         if read_port(api, port_id)["admin_state_up"] != is_up:
             body = {"port": {"admin_state_up": is_up}}
+            api.call("PUT", "network", f"/ports/{port_id}", json=body, retry=True)
+
+
+def name(api: Api, names: Mapping[str, str]) -> None:
+    """Give ports, by their ids, these DNS names; those that have them already are left alone."""
+    for port_id, dns_name in names.items():
+        if read_port(api, port_id).get("dns_name") != dns_name:
+            body = {"port": {"dns_name": dns_name}}
             api.call("PUT", "network", f"/ports/{port_id}", json=body, retry=True)
 
 

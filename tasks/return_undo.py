@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pumphouse.checks import RETURNING
 from pumphouse.errors import RequestFailed
 from pumphouse.steps import COMMITTED, RETURN
-from pumphouse.tasks import ports, servers
+from pumphouse.tasks import forwardings, ports, servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.crossing import Crossing
 from pumphouse.tasks.managed import bring_there
@@ -42,6 +42,8 @@ def _undo_restore(crossing: Crossing) -> None:
     for fip_id, _ in crossing.floating():
         if bound_to(crossing.source, fip_id) in here:
             ports.bind(crossing.source, fip_id, None)
+    for fip_id, those in crossing.forwarded().items():
+        forwardings.take_off(crossing.source, fip_id, those, crossing.same_ports)
     ports.set_ports(crossing.source, crossing.source_ports(), False)
 
 
@@ -56,6 +58,10 @@ def _undo_release(crossing: Crossing) -> None:
     if crossing.copy is None:
         return
     ports.set_ports(crossing.target, target_ports(crossing), True)
+    for fip_id, those in crossing.forwarded().items():
+        there = crossing.ids["floating_ips"].get(fip_id)
+        if there and not bound_to(crossing.target, there):
+            forwardings.put(crossing.target, there, those, crossing.target_ports)
     for fip_id, (port_id, *address) in crossing.floating():
         there = crossing.ids["floating_ips"].get(fip_id)
         if there and not bound_to(crossing.target, there):
@@ -108,6 +114,11 @@ def bound_to(api: Api, fip_id: str) -> str | None:
             raise
         return None
     return str(found) if found else None
+
+
+def is_used(api: Api, fip_id: str) -> bool:
+    """Tell whether a floating IP leads anywhere."""
+    return bool(bound_to(api, fip_id) or forwardings.listed(api, fip_id))
 
 
 def _is_there(api: Api, port_id: str) -> bool:

@@ -22,18 +22,13 @@ from pumphouse.errors import (
 )
 from pumphouse.fingerprints import OWN
 from pumphouse.health import summary
+from pumphouse.returning import BACK, CHECKED, is_committed
 from pumphouse.steps import COMMITTED, RETURN, Step
-from pumphouse.tasks import claims, health, ports, return_undo, servers
+from pumphouse.tasks import claims, forwardings, health, ports, return_undo, servers
 from pumphouse.tasks.crossing import AILING, LOCKED, SINCE, Crossing
 from pumphouse.tasks.crossing_disks import delete_copies
 from pumphouse.tasks.managed import bring_home
 from pumphouse.tasks.rollback import said
-
-BACK = "back"
-"""What the journal says of a server that only has to be forgotten."""
-
-CHECKED = "checked"
-"""A word of the journal: it works at the source, and is not taken back any more."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +59,7 @@ class Return(Crossing):
                 if self.stop.is_set():
                     raise Interrupted(f"about to {step.name}")
                 getattr(self, f"do_{step.name}")()
+                self.after_step(step.name)
             except Exception as error:  # whatever it is, one of the two must run
                 state = return_undo.undo(self, step.name)
                 raise ReturnFailed(self.item.label, step.name, said(error), state) from error
@@ -72,8 +68,7 @@ class Return(Crossing):
     @property
     def is_committed(self) -> bool:
         """Whether an earlier run came so far that it works at the source."""
-        words = self.journal.get(RETURNING, "").split()
-        return BACK in words or CHECKED in words
+        return is_committed(self.journal)
 
     def _todo(self) -> list[Step]:
         if self.journal.get(RETURNING) == BACK:
@@ -90,12 +85,16 @@ class Return(Crossing):
             self.journal = {k: v for k, v in metadata.items() if k.startswith(OWN)}
             self.is_resumed = RETURNING in self.journal
             self.copy = self._find_copy()
+            self.after_step("prepare")
         except PumphouseError as error:
             state = "Nothing was touched; the copy is as it was."
             raise ReturnFailed(self.item.label, "prepare", str(error), state) from error
 
     def _require_unclaimed(self, metadata: Mapping[str, str]) -> None:
         """Whose cut-over has arrived is done with it, even if that run still moves others."""
+        note = metadata.get(claims.FINALIZING)
+        if note and (who := claims.rival(note, claims.FINALIZING)):
+            raise ServerClaimed(self.item.label, who)
         is_over = not metadata.get(STATE, "").startswith(SINCE) and RETURNING not in metadata
         if not is_over and (who := claims.rival(metadata.get(claims.RUN, ""))):
             raise ServerClaimed(self.item.label, who)
@@ -154,6 +153,9 @@ class Return(Crossing):
             there = self.ids["floating_ips"].get(fip_id)
             if there and return_undo.bound_to(self.target, there) in ours:
                 ports.bind(self.target, there, None)
+        for fip_id, those in self.forwarded().items():
+            if there := self.ids["floating_ips"].get(fip_id):
+                forwardings.take_off(self.target, there, those, self.target_ports)
         ports.set_ports(self.target, ours, False)
 
     def do_fetch(self) -> None:
@@ -164,6 +166,12 @@ class Return(Crossing):
     def do_restore(self) -> None:
         """Put the source ports up and the floating IPs back, unless they are used elsewhere."""
         ports.set_ports(self.source, self.source_ports(), True)
+        for fip_id, those in self.forwarded().items():
+            there = self.ids["floating_ips"].get(fip_id)
+            if there and return_undo.is_used(self.target, there):
+                self.log(f"Floating IP {fip_id} is used by another port of the target.")
+                continue
+            forwardings.put(self.source, fip_id, those, self.same_ports)
         for fip_id, (port_id, *address) in self.floating():
             there = self.ids["floating_ips"].get(fip_id)
             if there and return_undo.bound_to(self.target, there):

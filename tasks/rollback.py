@@ -7,7 +7,7 @@ from pumphouse.checks import MIGRATED_AT, WAS
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import PumphouseError
 from pumphouse.steps import undo_order
-from pumphouse.tasks import claims, health, ports, servers, volume_movers
+from pumphouse.tasks import claims, forwardings, health, ports, servers, volume_movers
 from pumphouse.tasks.crossing import LOCKED, Crossing
 from pumphouse.tasks.crossing_disks import delete_copies, delete_copy
 from pumphouse.tasks.waiting import NEVER
@@ -74,17 +74,22 @@ def _undo_mark(crossing: Crossing) -> None:
 
 
 def _undo_connect(crossing: Crossing) -> None:
-    """Take the floating IPs off at the target and put its ports down."""
+    """Take floating IPs and port forwardings off at the target and put its ports down."""
+    there = crossing.ids["floating_ips"]
     for fip_id, _ in crossing.floating():
-        ports.bind(crossing.target, crossing.ids["floating_ips"][fip_id], None)
+        ports.bind(crossing.target, there[fip_id], None)
+    for fip_id, those in crossing.forwarded().items():
+        forwardings.take_off(crossing.target, there[fip_id], those, crossing.target_ports)
     ports.set_ports(
         crossing.target, [crossing.ids["ports"][p] for p in crossing.source_ports()], False
     )
 
 
 def _undo_isolate(crossing: Crossing) -> None:
-    """Put the source ports up again and the floating IPs back."""
+    """Put the source ports up again, the floating IPs and port forwardings back."""
     ports.set_ports(crossing.source, crossing.source_ports(), True)
+    for fip_id, those in crossing.forwarded().items():
+        forwardings.put(crossing.source, fip_id, those, crossing.same_ports)
     for fip_id, (port_id, *address) in crossing.floating():
         ports.bind(crossing.source, fip_id, port_id, *address)
 

@@ -17,6 +17,7 @@ from pumphouse.returning import What
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.carrying import Carrier
 from pumphouse.tasks.managed import give_back
+from pumphouse.tasks.meeting import Meeting
 from pumphouse.tasks.moving import Clock, Work
 from pumphouse.tasks.owners import owner
 from pumphouse.tasks.returning import Return, drop_copy
@@ -53,8 +54,10 @@ def return_server(work: Work, item: Item, ids: Ids, what: What, deletes_copy: bo
         ReturnFailed: The copy runs as before, or the message says what does not.
     """
     logger = get_run_logger()
+    group = work.meeting
     with ExitStack() as stack:
-        stack.enter_context(work.slots.cutover())
+        # A group has its slot as a whole.
+        stack.enter_context(group.seat(item.label) if group else work.slots.cutover())
         clock = Clock()
         source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
         way = Return(
@@ -70,6 +73,8 @@ def return_server(work: Work, item: Item, ids: Ids, what: What, deletes_copy: bo
             on_step=lambda name: logger.info("%s: %s", item.label, name),
             checks=work.checks.get(item.source_id, ()),
             deletes_copy=deletes_copy,
+            after_step=lambda name: group.meet(item.label, name) if group else None,
+            meeting=group or Meeting(),
         )
         if what is What.DELETE_COPY:
             drop_copy(way)

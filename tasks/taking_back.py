@@ -1,7 +1,10 @@
 """What is done with a server that a killed run left half-way: it is taken back, or ended."""
 
-from pumphouse.checks import STATE
+from pumphouse.bonds import bonds
+from pumphouse.checks import RETURNING, STATE
+from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import CutOverFailed, ReturnFailed
+from pumphouse.returning import is_committed
 from pumphouse.tasks import return_undo, servers
 from pumphouse.tasks.crossing import GROUP, MIGRATED
 from pumphouse.tasks.cutover import CutOver
@@ -41,7 +44,7 @@ def take_back_return(way: Return) -> str:
         ReturnFailed: Another run is at it, or not everything could be done.
     """
     way.prepare()
-    if way.is_committed:
+    if way.is_committed or _is_back(way):
         way.run()
         return "It was at the source already; its return is finished."
     # As if it had failed at its last check: what was not begun is found as it should be.
@@ -51,6 +54,13 @@ def take_back_return(way: Return) -> str:
         reason = "The run that returned it was killed."
         raise ReturnFailed(way.item.label, "check", reason, state)
     return state
+
+
+def _is_back(way: Return) -> bool:
+    """Tell whether one that it shares something with is back: then all had passed there."""
+    others = {id_ for bond in bonds([way.row]) for id_ in bond.servers} - {way.id}
+    known = [servers.read_server(way.source, id_)["metadata"] for id_ in sorted(others)]
+    return any(is_committed(m) or not (RETURNING in m or MIGRATED_TO in m) for m in known)
 
 
 def _is_expected(cutover: CutOver) -> bool:

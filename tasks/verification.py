@@ -7,7 +7,8 @@ from pumphouse import checks
 from pumphouse.checks import WAS
 from pumphouse.comparison import mark
 from pumphouse.errors import Unverified
-from pumphouse.tasks import device_tags, servers, volumes
+from pumphouse.forwardings import Forwarding
+from pumphouse.tasks import device_tags, forwardings, ports, servers, volumes
 from pumphouse.tasks.crossing import Crossing
 
 
@@ -45,6 +46,7 @@ def _carried(crossing: Crossing) -> Mapping[str, Any]:
         owner[0] if crossing.lost else crossing.ids["users"][crossing.row["user_id"]],
         crossing.project_id,
     )
+    named = crossing.names()
     group = crossing.ids.get("server_groups", {}).get(crossing.row.get("group_id") or "")
     return {
         "group": _group(crossing.copy) if group else None,
@@ -57,6 +59,14 @@ def _carried(crossing: Crossing) -> Mapping[str, Any]:
         "wanted_addresses": servers.addresses(crossing.live),
         "floating": _bound(crossing, [fip for fip, _ in wanted_floating]),
         "wanted_floating": wanted_floating,
+        "names": {port: ports.read_port(crossing.target, port).get("dns_name") for port in named},
+        "wanted_names": named,
+        "forwarded": _forwarded(crossing),
+        "wanted_forwarded": sorted(
+            (fip, *_told(one, crossing.target_ports[one.port_id]))
+            for fip, those in crossing.forwarded().items()
+            for one in those
+        ),
         "owner": owner,
         "wanted_owner": wanted_owner,
     }
@@ -81,6 +91,21 @@ def _bound(crossing: Crossing, fips: Iterable[str]) -> list[tuple[str, str]]:
         raw = crossing.target.get("network", f"/floatingips/{fip}")["floatingip"]
         found.append((fip, raw["port_id"]))
     return sorted(found)
+
+
+def _forwarded(crossing: Crossing) -> list[tuple[str, ...]]:
+    """Return the port forwardings that lead to its ports, by the source's floating IPs."""
+    ours = set(crossing.target_ports.values())
+    return sorted(
+        (fip, *_told(one, one.port_id))
+        for fip in crossing.forwarded()
+        for one in forwardings.listed(crossing.target, crossing.ids["floating_ips"][fip])
+        if one.port_id in ours
+    )
+
+
+def _told(one: Forwarding, port_id: str) -> tuple[str, ...]:
+    return one.protocol, one.external, one.internal, one.address, one.description, port_id
 
 
 def _device(volume: Mapping[str, Any], server_id: str) -> tuple[int, str]:

@@ -44,6 +44,29 @@ def find_copy(target: Api, source_id: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
+def await_turn(api: Api, volume_id: str, timeout_s: float, stop: threading.Event = NEVER) -> None:
+    """Wait until Cinder gives a shared volume to one more server: it does so one by one."""
+    poll(
+        f"volume {volume_id} to be free for another server",
+        lambda: read_volume(api, volume_id),
+        lambda v: v["status"] not in ("reserved", *BUSY),
+        timeout_s,
+        stop,
+    )
+
+
+def users(api: Api, volume_id: str) -> list[str]:
+    """Return the servers that a volume is attached to, or that it is reserved for."""
+    found = api.list(
+        "block-storage",
+        "/attachments/detail",
+        "attachments",
+        params={"all_tenants": 1, "volume_id": volume_id},
+        microversion="3.48",
+    )
+    return [raw["instance"] for raw in found if raw["volume_id"] == volume_id and raw["instance"]]
+
+
 def _becomes(status: str, *bad: str) -> Callable[[Mapping[str, Any]], bool]:
     def done(volume: Mapping[str, Any]) -> bool:
         if volume["status"].startswith("error") or volume["status"] in bad:

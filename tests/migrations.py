@@ -95,13 +95,18 @@ class Prepared:
 
 
 def prepare(
-    stack: ExitStack, pair: Site, storage: Path, server: str, mover: Mover = Mover.IMAGE
+    stack: ExitStack,
+    pair: Site,
+    storage: Path,
+    server: str,
+    mover: Mover = Mover.IMAGE,
+    *others: str,
 ) -> Prepared:
-    """Do everything before the cut-over of one server, named by its id."""
+    """Do everything before the cut-over of one server, named by its id; *others* move with it."""
     source = stack.enter_context(Api(pair.source, "source"))
     target = stack.enter_context(Api(pair.target, "target"))
     here, there = estates(pair, storage)
-    what = chosen(Selection(include=(server,)), here)
+    what = chosen(Selection(include=(server, *others)), here)
     intended = plan(what, here, there, Wishes(mover=mover, shared=pair.migrate.shared))
     assert intended.obstacles == []
     ids = {kind: dict(of) for kind, of in intended.ids.items()}
@@ -118,7 +123,7 @@ def prepare(
             ids["images"][item.source_id] = copy_image(
                 source, target, translated(item.row, ids), owner_id
             )[0]
-    (item,) = intended.of("servers")
+    (item,) = [each for each in intended.of("servers") if each.source_id == server]
     return Prepared(pair, source, target, intended, item, ids)
 
 

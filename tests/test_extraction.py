@@ -379,3 +379,28 @@ def test_only_what_may_heal_is_tried_again(error: Exception, expected: bool) -> 
             return error
 
     assert may_heal(None, None, Failed()) is expected
+
+
+def test_port_forwardings_are_asked_only_of_floating_ips_that_have_some(
+    cloud: FakeCloud, reader: CloudReader
+) -> None:
+    """Such a one is bound to no port, and yet has a router; a Neutron may know of none."""
+    known = {"floating_network_id": "n", "project_id": "p", "tags": []}
+    rows = [
+        {"id": "spare", "floating_ip_address": "192.0.2.1", **known},
+        {"id": "bound", "router_id": "r", "port_id": "p", **known},
+        {"id": "both", "router_id": "r", "port_id": None, **known},
+    ]
+    raw = {"id": "pf", "protocol": "tcp", "external_port": 80, "internal_port": 8080,
+           "internal_port_id": "p", "internal_ip_address": "10.0.0.5"}  # fmt: skip
+    path = "/floatingips/both/port_forwardings"
+    cloud.listing("network", "/floatingips", "floatingips", rows)
+    cloud.route("GET", "network", path, {"port_forwardings": [raw]})
+
+    found = {row["id"]: row["port_forwardings"] for row in read(reader, "floating_ips")[0]}
+
+    assert (found["spare"], found["bound"]) == ([], [])
+    assert [(one["external"], one["internal"]) for one in found["both"]] == [("80", "8080")]
+    assert len(cloud.sent("GET", "network", "/floatingips/{id}/port_forwardings")) == 1
+    cloud.fault("GET", "network", path, status=404)
+    assert [row["port_forwardings"] for row in read(reader, "floating_ips")[0]] == [[], [], []]

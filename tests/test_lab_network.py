@@ -89,7 +89,8 @@ def _net(make_tenant: Callable[[], Tenant], source: Connection) -> SimpleNamespa
                                          "qos_policy_id": qos["id"]}, **mine)  # fmt: skip
     source.network.add_interface_to_router(router["id"], subnet_id=subnet["id"])
     port = made(source, "ports", "port", name="vip", network_id=network["id"],
-                qos_policy_id=plain["id"], dns_name="vip", security_groups=[group["id"]],
+                qos_policy_id=plain["id"], dns_name="vip", dns_domain="shop.lab.",
+                security_groups=[group["id"]],
                 extra_dhcp_opts=[{"opt_name": "mtu", "opt_value": "1400", "ip_version": 4}],
                 fixed_ips=[{"subnet_id": subnet["id"]}, {"subnet_id": subnet["id"]}],
                 allowed_address_pairs=[{"ip_address": "10.66.0.60"}],
@@ -189,7 +190,8 @@ class Shown:
 
     def port(self, mac: str) -> Raw:
         (found,) = self.of("ports", "ports", {"mac_address": mac})
-        fields = ("name", "qos_policy_id", "dns_name", "extra_dhcp_opts", "fixed_ips", "tags",
+        fields = ("name", "qos_policy_id", "dns_name", "dns_domain", "extra_dhcp_opts",
+                  "fixed_ips", "tags",
                   "allowed_address_pairs", "security_groups", "binding:profile",
                   "binding:vnic_type", "mac_address", "network_id")  # fmt: skip
         return {field: self.said(found[field]) for field in fields}
@@ -237,6 +239,9 @@ def test_a_server_moves_with_its_trunk(
     sub = {"port_id": below["id"], "segmentation_type": "vlan", "segmentation_id": 7}
     trunk = made(source, "trunks", "trunk", name="vlans", port_id=parent.id, sub_ports=[sub],
                  **mine)  # fmt: skip
+    # A name that Nova did not give, and one below that Nova knows nothing of.
+    source.network.put(f"/ports/{parent.id}", json={"port": {"dns_name": "shop"}})
+    source.network.put(f"/ports/{below['id']}", json={"port": {"dns_name": "vlan"}})
     with ExitStack() as stack:
         prepared = prepare(stack, pair, tmp_path, server.id, Mover.REBUILD)
         assert not target.network.get_port(prepared.ids["ports"][below["id"]]).is_admin_state_up
@@ -246,5 +251,6 @@ def test_a_server_moves_with_its_trunk(
     assert (copy.port_id, there.mac_address) == (there.id, parent.mac_address)
     under = target.network.get_port(copy.sub_ports[0]["port_id"])
     assert (copy.sub_ports[0]["segmentation_id"], under.mac_address) == (7, below["mac_address"])
+    assert (there.dns_name, under.dns_name) == ("shop", "vlan")
     assert (there.is_admin_state_up, under.is_admin_state_up) == (True, True)
     assert not source.network.get_port(below["id"]).is_admin_state_up

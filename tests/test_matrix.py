@@ -62,3 +62,13 @@ def test_servers_that_belong_together_are_not_parted_by_a_kill(clouds_file: obje
 
     assert [cell.fault for cell in cells] == [Fault.KILLED, groups.TAKEN_BACK]
     assert wrong(cells) == []
+
+
+def test_servers_that_share_a_volume_are_not_parted_by_a_fault(clouds_file: object) -> None:
+    """There is one copy of it, at both copies, or none."""
+    faults = (Fault.REFUSED, Fault.KILLED)
+    label = f"{LABEL}-share"
+    cells = list(groups.cells(every=12, label=label, faults=faults, is_sharing=True))
+
+    assert len(cells) >= 3
+    assert wrong(cells) == []

@@ -11,9 +11,9 @@ from pumphouse.config import Timeouts
 from pumphouse.errors import ReturnFailed
 from pumphouse.models import SOURCE_ID, Action
 from pumphouse.plan import Item
-from pumphouse.returning import Verdict, What, verdict
+from pumphouse.returning import BACK, CHECKED, Verdict, What, parted, together, verdict
 from pumphouse.steps import COMMITTED, RETURN
-from pumphouse.tasks import claims, return_undo, returning, servers
+from pumphouse.tasks import claims, return_undo, servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.returning import Return
 from pumphouse.tasks.taking_back import take_back_return
@@ -248,7 +248,7 @@ def test_the_journal_goes_last(way: Return, monkeypatch: pytest.MonkeyPatch) -> 
     way.do_forget()
 
     keys = [MIGRATED_TO, "pumphouse:was", claims.RUN, RETURNING]
-    assert done == [{RETURNING: returning.BACK}, keys]
+    assert done == [{RETURNING: BACK}, keys]
 
 
 def claimed(monkeypatch: pytest.MonkeyPatch, *seen: dict[str, str]) -> list[Any]:
@@ -298,3 +298,52 @@ def test_who_moved_it_there_may_live_on(way: Return, monkeypatch: pytest.MonkeyP
     way.do_note()
 
     assert done == [{RETURNING: return_undo.GONE, claims.RUN: claims.own()}]
+
+
+def sharing(**metadata: dict[str, str]) -> list[Item]:
+    """Return servers that share a volume, with what their metadata say."""
+    ends = [{"server_id": id_} for id_ in sorted(metadata)]
+    volume = {"id": "vol1", "name": "data", "attachments": ends}
+    return [
+        item(said).model_copy(
+            update={"source_id": id_, "row": {**item(said).row, "id": id_, "attached": [volume]}}
+        )
+        for id_, said in metadata.items()
+    ]
+
+
+def test_servers_that_share_a_volume_return_together_or_not_at_all() -> None:
+    """One that is at the target and was not named holds the others there."""
+    here = estate({"servers": [{"id": i, "name": f"web-{i}", "metadata": MOVED} for i in "abc"]})
+    every = sharing(a=MOVED, b=MOVED, c=MOVED)
+    found = {each.source_id: verdict(each, COPY, (), False) for each in every}
+
+    assert parted(every, found, here) == {}
+    assert [[each.source_id for each in group] for group in together(every, found)] == [
+        list("abc")
+    ]
+
+    some = {id_: said for id_, said in found.items() if id_ != "b"}
+    refused = parted([every[0], every[2]], some, here)
+    assert sorted(refused) == ["a", "c"]
+    assert "shares volume data (vol1) with web-b (b) at the target" in refused["a"]
+
+
+def test_one_that_is_back_already_waits_for_nobody() -> None:
+    """What a killed run has brought back is only ended."""
+    every = sharing(a={**MOVED, RETURNING: f"ACTIVE {CHECKED}"}, b={**MOVED, RETURNING: "ACTIVE"})
+    found = {each.source_id: verdict(each, COPY, (), False) for each in every}
+
+    assert [[each.source_id for each in group] for group in together(every, found)] == [["b"]]
+
+
+def test_a_server_that_is_being_deleted_does_not_return(
+    way: Return, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its source would be gone half-way."""
+    live = {"id": "v1", "status": "SHUTOFF", "metadata": {**MOVED, claims.FINALIZING: "x h 1 1"}}
+    monkeypatch.setattr(servers, "settle", lambda api, id_, *_: live)
+    monkeypatch.setattr(claims, "rival", lambda note, key: f"A run has {key}.")
+
+    with pytest.raises(ReturnFailed, match=rf"{claims.FINALIZING}.*Nothing was touched"):
+        way.run()

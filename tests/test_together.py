@@ -90,6 +90,30 @@ def test_if_one_fails_all_do(step: str) -> None:
     assert all("b failed." in words and "belongs together" in words for words in ended[::2])
 
 
+def test_what_is_done_once_is_done_by_the_first_and_known_to_all() -> None:
+    """A volume that all share is copied by one of them; if that fails, it fails for all."""
+    meeting, calls, began = Meeting(3), list[str](), threading.Barrier(3)
+
+    def copy() -> str:
+        calls.append("copied")
+        return "copy"
+
+    def member(_: int) -> str:
+        began.wait(10)
+        return meeting.once("volume", copy)
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(member, range(3))) == ["copy"] * 3
+    assert calls == ["copied"]
+
+    def broken() -> str:
+        raise OSError("it broke")
+
+    for _ in range(2):
+        with pytest.raises(OSError, match="it broke"):
+            meeting.once("other", broken)
+
+
 def test_one_that_never_begins_holds_nobody_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others end before anything is touched."""
     monkeypatch.setattr("pumphouse.tasks.meeting.START_S", 0.1)

@@ -240,6 +240,7 @@ def port(row: Row, ids: Ids) -> dict[str, Any]:
         "binding:profile": own_profile(row) or None,
         # Nova refuses a port that has another name than its server, and names it itself.
         "dns_name": None if row["device_id"] else row["dns_name"] or None,
+        "dns_domain": row["dns_domain"] or None,
         "tags": tags(row),
     }
     if row["is_port_security_enabled"] is False:

@@ -78,8 +78,6 @@ def blockers(server: Row, mover: Mover, image: Row | None) -> list[str]:
         name = f"volume {volume['name'] or volume['id']}"
         if volume["is_encrypted"]:
             found.append(f"Its {name} is encrypted, and keys do not travel; copy it inside.")
-        if volume["is_multiattach"] and len(volume["attachments"] or []) > 1:
-            found.append(f"Its {name} is attached to several servers; detach it from the others.")
     for port in server["ports"]:
         if port["vnic_type"] not in (None, "normal"):
             found.append(f"Its port {port['id']} is {port['vnic_type']}; use a normal port.")
@@ -108,7 +106,9 @@ def losses(server: Row, mover: Mover) -> list[str]:
     return found
 
 
-CARRIED = ("volumes", "addresses", "floating", "owner", "group", "tags_inside")
+CARRIED = (
+    "volumes", "addresses", "floating", "forwarded", "names", "owner", "group", "tags_inside",
+)  # fmt: skip
 """What of a server only other calls tell."""
 
 
@@ -118,7 +118,8 @@ def same_server(source: Row, copy: Mapping[str, Any], carried: Mapping[str, Any]
 
     source: Row of the source's table, with its ``ports`` and ``attached``.
     carried: Beside it, what is known of the target: ``volumes`` (ids in order), ``flavor``,
-        ``addresses`` (of its ports), ``floating``, ``owner``, ``group`` (its server group),
+        ``addresses`` (of its ports), ``floating``, ``forwarded`` (ports of floating IPs),
+        ``names`` (of ports, in DNS), ``owner``, ``group`` (its server group),
         ``tags_inside`` (of NICs and disks) and the same of the source as ``wanted_…``.
     """
     wanted = {

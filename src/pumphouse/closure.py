@@ -1,10 +1,19 @@
 """Everything that chosen projects and servers depend on, as rows of the source's tables."""
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from pumphouse import flavors, images, memberships, policies, quota_sets, snapshots, trunks
+from pumphouse import (
+    flavors,
+    forwardings,
+    images,
+    memberships,
+    policies,
+    quota_sets,
+    snapshots,
+    trunks,
+)
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
@@ -58,7 +67,8 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
 
     Beside its table's columns, a security group has ``rules``, a router ``interfaces`` (its
     ports there), an assignment, quota and keypair an ``id`` made of its key, a quota all
-    ``limits`` of one service, and a server ``volumes``, ``ports`` and ``subports`` as rows.
+    ``limits`` of one service, and a server ``volumes``, ``ports`` and ``subports`` as rows, and
+    ``forwardings``: what `pumphouse.forwardings.of_server` says.
     """
     servers = _pick(estate, "servers", what.server_ids)
     whole = set(what.project_ids)
@@ -79,8 +89,10 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     found["trunks"] = _by_id(
         trunks.chosen(estate, ports, whole, what.server_ids) + alone("trunks")
     )
-    found["ports"] = _by_id(ports + trunks.ports(found["trunks"], estate))
-    found["servers"] = [_server(estate, row) for row in servers]
+    lead = forwardings.leads(estate)
+    found["servers"] = [_server(estate, row, lead) for row in servers]
+    below = [port for row in found["servers"] for port in row["subports"]]
+    found["ports"] = _by_id(ports + trunks.ports(found["trunks"], estate) + below)
     found["flavors"] = flavors.used(estate, servers, homes, _every(estate, "flavors", what))
     found["images"] = _with_kernels(
         estate, servers, kept("images", _images(estate, servers, whole) + alone("images"))
@@ -89,7 +101,7 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     joined = _pick(estate, "server_groups", [row.get("group_id") for row in servers])
     owned = _owned(estate, "server_groups", whole)
     found["server_groups"] = _by_id(joined + owned + alone("server_groups"))
-    floating = _floating_ips(estate, found["ports"], whole) + alone("floating_ips")
+    floating = _floating_ips(estate, found, whole, lead) + alone("floating_ips")
     found["floating_ips"] = kept("floating_ips", floating)
     _add_networks(estate, found, whole, homes, what)
     found["networks"] = kept("networks", found["networks"])
@@ -167,19 +179,22 @@ def device_order(volume: Row, server_id: str) -> tuple[int, str]:
     return len(device), device
 
 
-def _server(estate: Estate, row: Row) -> Row:
+def _server(estate: Estate, row: Row, lead: Mapping[str, list[str]]) -> Row:
     attached = [
         volume for entry in row["volumes"] or [] if (volume := estate.get("volumes", entry["id"]))
     ]
     ports = estate.where("ports", "device_id", row["id"])
     below = trunks.ports(trunks.of_server({"ports": ports}, estate), estate)
+    forwarded = forwardings.of_server(row, lead, estate)
+    below += forwardings.idle_ports(row, forwarded, estate)
     return {
         **row,
         "key_name": None if _is_keyless(estate, row) else row["key_name"],
         "lost_key": row["key_name"] if _is_keyless(estate, row) else None,
         "attached": sorted(attached, key=lambda v: device_order(v, row["id"])),
         "ports": ports,
-        "subports": [port for port in below if port not in ports],
+        "subports": _by_id(port for port in below if port not in ports),
+        "forwardings": forwarded,
     }
 
 
@@ -206,10 +221,21 @@ def _by_id(rows: Iterable[Row]) -> list[Row]:
     return list({row["id"]: row for row in rows}.values())
 
 
-def _floating_ips(estate: Estate, ports: list[Row], whole: set[str]) -> list[Row]:
+def _floating_ips(
+    estate: Estate, found: Rows, whole: set[str], lead: Mapping[str, list[str]]
+) -> list[Row]:
+    """Return those of ports and servers found, of cut-overs cut short, and spare ones."""
+    ports, servers = found["ports"], found["servers"]
     used = [fip for port in ports for fip in estate.where("floating_ips", "port_id", port["id"])]
-    spare = [row for row in _owned(estate, "floating_ips", whole) if not row["port_id"]]
-    return _by_id(used + spare)
+    ids = [each["id"] for row in servers for each in row["forwardings"]]
+    ids += [id_ for row in servers for id_ in forwardings.taken_off(row)]
+    spare = [
+        row
+        for row in _owned(estate, "floating_ips", whole)
+        # What leads to a server that was left out stays with that server.
+        if not row["port_id"] and not lead.get(row["id"])
+    ]
+    return _by_id(used + _pick(estate, "floating_ips", ids) + spare)
 
 
 def _add_networks(

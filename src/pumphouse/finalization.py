@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import BaseModel, ConfigDict
 
 from pumphouse import policies
+from pumphouse.bonds import bonds
 from pumphouse.checks import MIGRATED_AT, RETURNED, RETURNING, migrated, was
 from pumphouse.comparison import mark
 from pumphouse.estate import Estate
@@ -106,6 +107,7 @@ class Bounds(BaseModel):
 def removals(intended: Plan, source: Estate, target: Estate, bounds: Bounds) -> list[Removal]:
     """Return what becomes of everything of a plan, in the order in which it is deleted."""
     judge = _Judge(source, target, bounds)
+    judge.servers = {item.source_id: item for item in intended.of("servers")}
     judge.volumes = {item.source_id: item for item in intended.of("volumes")}
     found: dict[str, list[Removal]] = {kind: [] for kind in ORDER}
     for kind in JUDGED:
@@ -142,6 +144,7 @@ class _Judge:
         self.target = target
         self.bounds = bounds
         self.gone: set[str] = set()
+        self.servers: dict[str, Item] = {}
         self.volumes: dict[str, Item] = {}
 
     def reason(self, item: Item) -> str:
@@ -176,6 +179,21 @@ class _Judge:
         return mark(copy) == item.source_id
 
     def _server(self, item: Item) -> str:
+        if reason := self._alone(item):
+            return reason
+        for bond in bonds([item.row]):
+            for id_ in bond.servers:
+                other = self.servers.get(id_)
+                if id_ == item.source_id or not self.source.get("servers", id_):
+                    continue
+                reason = self._alone(other) if other else "It was not chosen."
+                if reason:
+                    name = other.label if other else id_
+                    return f"It shares {bond.label} with server {name}, which stays: {reason}"
+        return ""
+
+    def _alone(self, item: Item) -> str:
+        """Return why a server stays, whatever becomes of those that it shares something with."""
         row, metadata = item.row, item.row["metadata"] or {}
         arrived = migrated(row)
         copy = self.target.get("servers", arrived)
@@ -250,6 +268,8 @@ class _Judge:
 
     def floating_ip(self, item: Item) -> str:
         """Return why a floating IP stays."""
+        if count := len(item.row["port_forwardings"] or ()):
+            return f"It still forwards {count} port(s) at the source; take these off first."
         port = self.source.get("ports", item.row["port_id"])
         return self._device(port) if port else self._alive(item.row["project_id"])
 

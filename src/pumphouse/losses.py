@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from pumphouse import images, policies, routers, snapshots, volume_types
+from pumphouse import forwardings, images, policies, port_names, routers, snapshots, volume_types
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
@@ -67,18 +67,12 @@ def _router(row: Row, source: Estate) -> Losses:
 
 def _port(row: Row, source: Estate) -> Losses:
     yield from _policy(row, source)
-    server = source.get("servers", row["device_id"])
-    if row["dns_name"] and server and row["dns_name"] != server["hostname"]:
-        yield f"Its DNS name {row['dns_name']}: the target gives it that of its server."
-    if row["dns_domain"]:
-        yield f"Its DNS domain {row['dns_domain']}: it has that of its network."
+    yield from port_names.losses(row, source.get("servers", row["device_id"]))
 
 
 def _floating_ip(row: Row, source: Estate) -> Losses:
     yield from _policy(row, source)
-    if forwarded := row["port_forwardings"]:
-        shown = ", ".join(sorted(f"{f['protocol']} {f['external_port']}" for f in forwarded))
-        yield f"Its {len(forwarded)} port forwarding(s) ({shown}): make them once it has moved."
+    yield from forwardings.losses(row, source)
 
 
 def _flavor(row: Row, source: Estate) -> Losses:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from pumphouse.bonds import is_shared
 from pumphouse.checks import MOVER_KEY
 from pumphouse.drafts import GIB, Draft
 from pumphouse.estate import Estate
@@ -56,6 +57,8 @@ def _mover(
 
 
 def _by_configuration(row: Row, target: Estate, shared: SharedBackends) -> Mover:
+    if is_shared(row):
+        return Mover.IMAGE
     if looked_up(shared.pairs, row["host"]):
         return Mover.MANAGE
     there = _backend_there(row["volume_type"], target)
@@ -79,6 +82,11 @@ def problems(
     found: list[str] = []
     if row["is_encrypted"]:
         found.append("It is encrypted, and keys do not travel; copy its contents inside.")
+    if is_shared(row):
+        found.append(
+            "It is attached to several servers, and only the mover image carries such a one; "
+            "choose that, or detach it from all but one."
+        )
     if not looked_up(shared.source_pools, row["host"]):
         found.append(
             f"By {mover.value} it needs the pool of its back end {row['host']}; name it in "
@@ -103,8 +111,6 @@ def _unmanageable(
             f"It has {len(snapshots)} snapshot(s), which would be lost with its image; delete "
             "them, or choose the mover image or rbd."
         )
-    if row["is_multiattach"] and len(row["attachments"] or ()) > 1:
-        yield "It is attached to several servers; detach it from all but one."
     host = looked_up(shared.pairs, row["host"])
     if not host:
         yield (

@@ -208,6 +208,7 @@ def _referred(draft: Draft, source: Estate) -> Iterable[str]:
         keys += [f"volumes:{v['id']}" for v in row["attached"]]
         keys += [f"ports:{p['id']}" for p in row["ports"]]
         keys += [f"trunks:{t['id']}" for t in trunks.of_server(row, source)]
+        keys += [f"floating_ips:{each['id']}" for each in row["forwardings"]]
         keys += [f"images:{row['image_id']}"] if draft.mover is Mover.REBUILD else []
         keys += [f"images:{id_}" for id_ in images.needed([row])]
         keys += [f"flavors:{f['id']}" for f in source.where("flavors", "name", row["flavor_name"])]

@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from pumphouse.bonds import bonds, groups
 from pumphouse.checks import RETURNED, RETURNING, migrated, was
+from pumphouse.estate import Estate
 from pumphouse.models import Mover
 from pumphouse.movers import noted
 from pumphouse.plan import Item
@@ -14,6 +16,19 @@ from pumphouse.tables import Row
 
 HARMLESS = frozenset({"create", "stop", "lock", "unlock"})
 """Actions of Nova by which a copy that arrives stopped wrote nothing of its own."""
+
+
+BACK = "back"
+"""What the journal says of a server that only has to be forgotten."""
+
+CHECKED = "checked"
+"""A word of the journal: it works at the source, and is not taken back any more."""
+
+
+def is_committed(metadata: Mapping[str, str] | None) -> bool:
+    """Tell whether a server's return came so far that it works at the source."""
+    words = (metadata or {}).get(RETURNING, "").split()
+    return BACK in words or CHECKED in words
 
 
 class What(StrEnum):
@@ -95,6 +110,37 @@ def verdict(
         losses=tuple(losses(item, copy, actions)),
         refusal=refusal,
     )
+
+
+def parted(items: Sequence[Item], found: Mapping[str, Verdict], source: Estate) -> dict[str, str]:
+    """
+    Return, by the id of a server of *items* that would return, why it cannot: others stay behind.
+
+    found: What a rollback makes of each, by its id.
+    """
+    said: dict[str, str] = {}
+    for bond in bonds(item.row for item in items):
+        back = [i for i in bond.servers if i in found and found[i].what is What.RETURN]
+        rows = [source.get("servers", i) for i in bond.servers if i not in back]
+        left = [row for row in rows if row and migrated(row)]
+        names = ", ".join(f"{row['name']} ({row['id']})" for row in left)
+        for id_ in back if left else ():
+            said[id_] = (
+                f"It shares {bond.label} with {names} at the target, and they can only return "
+                "together; name all of them."
+            )
+    return said
+
+
+def together(items: Sequence[Item], found: Mapping[str, Verdict]) -> list[list[Item]]:
+    """Return the servers that return together; those that are done with it go by themselves."""
+    todo = [
+        item
+        for item in items
+        if found[item.source_id].what is What.RETURN and not is_committed(item.row["metadata"])
+    ]
+    sets = groups((), (item.row for item in todo))
+    return [those for each in sets if (those := [i for i in todo if i.source_id in each])]
 
 
 def volume_verdict(item: Item, copy: Row | None) -> Verdict | None:

@@ -1,5 +1,8 @@
 """Rows of the network tables, from what Neutron answers."""
 
+from collections.abc import Iterable
+
+from pumphouse import forwardings
 from pumphouse.rows_identity import Raw, taken
 from pumphouse.tables import Row
 
@@ -90,13 +93,14 @@ def trunk(raw: Raw) -> Row:
     return _owned(raw, same, is_admin_state_up="admin_state_up")
 
 
-def floating_ip(raw: Raw) -> Row:
-    """Return the row of a floating IP."""
-    return _owned(
+def floating_ip(raw: Raw, forwarded: Iterable[Raw] = ()) -> Row:
+    """Return the row of a floating IP. *forwarded*: its port forwardings, in full."""
+    row = _owned(
         raw,
         "id description floating_network_id floating_ip_address fixed_ip_address port_id "
-        "router_id status dns_name dns_domain qos_policy_id port_forwardings tags",
+        "router_id status dns_name dns_domain qos_policy_id tags",
     )
+    return row | {"port_forwardings": [forwardings.row(each) for each in forwarded]}
 
 
 def security_group(raw: Raw) -> Row:

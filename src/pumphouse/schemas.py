@@ -578,7 +578,7 @@ SCHEMAS: dict[str, Schema] = {
             dns_name
             dns_domain
             qos_policy_id
-            port_forwardings:json list of {protocol, external_port, internal_ip_address, …}
+            port_forwardings:json list of {protocol, external, internal, address, port_id, …}
             tags:json
         """,
         ),

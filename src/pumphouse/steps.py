@@ -32,8 +32,8 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "remember",
-        "Write the power state, the lock and the floating IPs of the source server into its "
-        "metadata.",
+        "Write the power state, the lock, the floating IPs and port forwardings of the source "
+        "server into its metadata.",
         "Remove what was written.",
     ),
     Step("lock", "Lock the source server against its tenant.", "Unlock it, unless it was locked."),
@@ -45,8 +45,8 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "isolate",
-        "Put its source ports down and take its floating IPs off.",
-        "Put the ports up and the floating IPs back.",
+        "Put its source ports down and take its floating IPs and port forwardings off.",
+        "Put the ports up, the floating IPs and port forwardings back.",
         is_down=True,
     ),
     Step(
@@ -64,8 +64,8 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "connect",
-        "Put the target's ports up and bind the floating IPs.",
-        "Put the ports down and take the floating IPs off.",
+        "Put the target's ports up, bind the floating IPs and forward their ports.",
+        "Put the ports down and take floating IPs and port forwardings off.",
         is_down=True,
     ),
     Step("verify", "Compare the target server with its source.", is_down=True),

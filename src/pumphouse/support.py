@@ -1,12 +1,13 @@
 """Whether the target supports what a plan asks for: volume types, image formats, zones, groups."""
 
-from pumphouse import volume_types
+from pumphouse import bonds, volume_types
 from pumphouse.drafts import Draft, moved
 from pumphouse.estate import Estate
 from pumphouse.mappings import Mappings
 from pumphouse.models import Action, Mover
 from pumphouse.passwords import MAPPED_ID
 from pumphouse.tables import Row
+from pumphouse.ties import tie
 from pumphouse.translation import Translation
 
 BOOTABLE = {
@@ -31,6 +32,7 @@ def support(every: list[Draft], made: Translation, target: Estate) -> None:
     _images(every, made.estate, target)
     _users(every)
     _places(every, made, target)
+    tie(every, made.estate)
 
 
 def _users(every: list[Draft]) -> None:
@@ -109,7 +111,14 @@ def _volumes(every: list[Draft], made: Translation, target: Estate) -> None:
                 "It is encrypted, and keys do not travel; copy its contents inside, or leave it "
                 f"out (--exclude {draft.key})."
             )
-        if row["is_multiattach"] and not volume_types.is_shareable(row, source, target):
+        is_shareable = not row["is_multiattach"] or volume_types.is_shareable(row, source, target)
+        if not is_shareable and bonds.is_shared(row):
+            draft.problems.append(
+                f"It is attached to {len(bonds.users(row))} servers, and the target's volume type "
+                f"{row['volume_type']} does not allow that; give it the extra spec multiattach "
+                "'<is> True', or name one that has it in mappings.volume_types."
+            )
+        elif not is_shareable:
             draft.losses.append(
                 f"That several servers may share it: the target's type {row['volume_type']} does "
                 "not allow that (multiattach)."

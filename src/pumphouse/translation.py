@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pumphouse import quota_sets, routers, server_groups
+from pumphouse import forwardings, port_names, quota_sets, routers, server_groups
 from pumphouse.estate import SCOPED, Estate
 from pumphouse.flavors import embedded
 from pumphouse.mappings import Mappings, PlaceMapping
@@ -82,6 +82,7 @@ def translated(source: Estate, target: Estate, mappings: Mappings) -> Translatio
     _place(source, target, made, flavors, types, labels)
     routed = [_routed(row, target, mappings) for row in source.rows("routers")]
     made.estate = made.estate.replaced({"routers": routed}, labels)
+    made.estate = made.estate.replaced(_taken(made.estate, target), labels)
     # What the target has no place for is as if the source had none: the losses say what it means.
     missing: dict[str, list[Row]] = {kind: [] for kind in unsupported(target)}
     made.estate = made.estate.replaced(missing, labels)
@@ -267,6 +268,21 @@ def _zone(name: str | None, there: set[str], places: PlaceMapping) -> str | None
         return None
     wanted = places.names.get(name, name)
     return wanted if wanted in there or name in places.names else None
+
+
+def _taken(source: Estate, target: Estate) -> dict[str, list[Row]]:
+    """Return floating IPs and ports with what the target takes of what extensions gave them."""
+    extensions = {row["alias"] for row in target.rows("network_extensions")}
+    changed: dict[str, list[Row]] = {}
+    fips, ports = source.rows("floating_ips"), source.rows("ports")
+    if extensions and any(row["port_forwardings"] for row in fips):
+        changed["floating_ips"] = [
+            forwardings.fitting(row, extensions) if row["port_forwardings"] else row
+            for row in fips
+        ]
+    if extensions and not extensions.issuperset((port_names.NAMES, port_names.DOMAINS)):
+        changed["ports"] = [port_names.fitting(row, extensions) for row in ports]
+    return changed
 
 
 def _routed(row: Row, target: Estate, mappings: Mappings) -> Row:
