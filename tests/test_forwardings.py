@@ -134,6 +134,19 @@ def test_what_a_killed_run_took_off_is_found_by_the_journal() -> None:
     assert item(made, "servers:v1").row["forwardings"][0]["servers"] == ["v1"]
 
 
+def test_more_than_its_metadata_can_note_is_said_before() -> None:
+    """They are noted before anything is touched, and Nova limits how many keys there are."""
+    rows = forwarding(WEB)
+    quota = {"project_id": "p1", "service": "compute", "resource": "metadata_items", "limit": 30}
+    rows["quotas"].append(quota)
+    assert (
+        "metadata_items is 30; raise it to 35."
+        in item(planned(rows, "web-1"), "servers:v1").reason
+    )
+    quota["limit"] = -1
+    assert planned(rows, "web-1").obstacles == []
+
+
 def test_the_journal_says_all_that_there_was() -> None:
     """Descriptions too, which may be as long as a value of metadata."""
     those = [Forwarding(**{**WEB, "description": "x" * 255}), Forwarding(**RANGE)]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from openstack.connection import Connection
@@ -13,6 +14,7 @@ from pumphouse.errors import MigrationIncomplete, Refused, RollbackIncomplete
 from pumphouse.models import SOURCE_ID
 from pumphouse.tasks.cutover import CutOver
 from pumphouse.tasks.returning import Return
+from tests.lab import LABEL
 from tests.lab_tenants import Tenant
 from tests.migrations import site
 from tests.test_lab_rollback import assert_rests, assert_runs
@@ -25,17 +27,13 @@ SPECS = {"multiattach": "<is> True", "volume_backend_name": BACKEND}
 
 
 @pytest.fixture(name="type_name")
-def _type_name(tenant: Tenant, source: Connection, target: Connection) -> Iterator[str]:
+def _type_name(source: Connection, target: Connection) -> Iterator[str]:
     """Make a type of volumes that may be shared at the source, and one that may not there."""
-    name = f"{tenant.name}-shared"
+    name = f"{LABEL}-{uuid4().hex[:6]}"
     source.block_storage.create_type(name=name, extra_specs=SPECS)
     target.block_storage.create_type(name=name, extra_specs={"volume_backend_name": BACKEND})
     yield name
     for cloud in (source, target):
-        for volume in cloud.block_storage.volumes(all_projects=True):
-            if volume.volume_type == name:
-                cloud.block_storage.delete_volume(volume, force=True)
-                cloud.block_storage.wait_for_delete(volume)
         cloud.block_storage.delete_type(cloud.block_storage.find_type(name))
 
 
@@ -83,7 +81,7 @@ def there(target: Connection, servers: list[Any]) -> set[str]:
 
 
 def test_servers_that_share_a_volume_move_return_and_are_deleted_together(
-    pair: Site, tenant: Tenant, type_name: str, source: Connection, target: Connection
+    pair: Site, type_name: str, tenant: Tenant, source: Connection, target: Connection
 ) -> None:
     """One copy of the volume at both copies; one alone is refused; a failure takes all back."""
     from pumphouse.flows.finalize import finalize

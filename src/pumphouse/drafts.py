@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pumphouse import (
     checks,
+    forwardings,
     images,
     memberships,
     policies,
@@ -216,6 +217,7 @@ def _judge_server(draft: Draft, source: Estate, target: Estate, asked: Mover) ->
         draft.problems += checks.blockers(row, mover, source.get("images", row["image_id"]))
         draft.problems += images.lacking(row, source)
         draft.problems += trunks.blockers(row, source)
+        draft.problems += forwardings.blockers(row, source)
 
 
 def _name(kind: str, row: Row, source: Estate) -> str:

@@ -28,6 +28,10 @@ TEXT = "pumphouse:forwarded:"
 """The same for its description, which may be as long as a value of metadata can be."""
 
 
+OWN_KEYS = 32
+"""Room that is left in a server's metadata for the rest of its journal."""
+
+
 class Forwarding(BaseModel):
     """
     One port forwarding.
@@ -213,6 +217,25 @@ def losses(floating_ip: Row, estate: Estate) -> Iterator[str]:
 def _told(those: Iterable[Forwarding]) -> str:
     shown = sorted(one.label for one in those)
     return f"Its {len(shown)} port forwarding(s) ({', '.join(shown)})"
+
+
+def blockers(server: Row, estate: Estate) -> list[str]:
+    """Return why a server cannot move with its forwardings: its metadata have no room for them."""
+    ports = {port["id"] for port in [*server["ports"], *server["subports"]]}
+    those = [Forwarding(**one) for each in server["forwardings"] for one in each["those"]]
+    ours = [one for one in those if one.is_carried and one.port_id in ports]
+    if not ours:
+        return []
+    needed = len(server["metadata"] or {}) + OWN_KEYS
+    needed += sum(len(noted("", one)) for one in ours)
+    quotas = estate.where("quotas", "project_id", server["project_id"])
+    for limit in [q["limit"] for q in quotas if q["resource"] == "metadata_items"]:
+        if 0 <= limit < needed:
+            return [
+                f"Its metadata must note {len(ours)} port forwardings while it moves, and its "
+                f"project's quota of metadata_items is {limit}; raise it to {needed}."
+            ]
+    return []
 
 
 # ---- the journal
