@@ -254,3 +254,27 @@ def test_an_immutable_project_stays() -> None:
     here, there = moved()
     here["projects"][0]["options"] = {"immutable": True}
     assert "set that option to false" in judged(here, there)["projects:p1"].reason
+
+
+def test_servers_that_share_a_volume_go_together() -> None:
+    """One whose partner stays would leave it no way back."""
+    here, there = moved()
+    second = {**here["servers"][0], "id": "v9", "name": "web-9"}
+    second["metadata"] = {**second["metadata"], "pumphouse:migrated_to": "V9"}
+    here["servers"].append(second)
+    there["servers"].append(copied("servers", second, status="ACTIVE", project_id="P1"))
+    for rows, ids in ((here, ("v1", "v9")), (there, ("V1", "V9"))):
+        rows["volumes"][0]["attachments"] = [{"server_id": i, "device": "x"} for i in ids]
+    there["ports"][0]["device_id"] = "V1"
+
+    assert {r.is_removed for r in judged(here, there).values() if r.kind == "servers"} == {True}
+    alone = judged(here, there, "server:v1")
+    assert alone["servers:v1"].reason.startswith("It shares volume data (vol1) with server v9")
+    assert not alone["volumes:vol1"].is_removed
+
+    there["servers"][1]["status"] = "ERROR"
+    found = judged(here, there)
+    assert "with server web-9 (v9), which stays: Its copy V9 is ERROR" in (
+        found["servers:v1"].reason
+    )
+    assert not found["volumes:vol1"].is_removed

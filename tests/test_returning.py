@@ -347,3 +347,30 @@ def test_a_server_that_is_being_deleted_does_not_return(
 
     with pytest.raises(ReturnFailed, match=rf"{claims.FINALIZING}.*Nothing was touched"):
         way.run()
+
+
+@pytest.mark.parametrize(
+    ("other", "is_finished"),
+    [
+        ({**MOVED, RETURNING: f"ACTIVE {CHECKED}"}, True),
+        ({}, True),
+        ({**MOVED, RETURNING: "ACTIVE"}, False),
+        (MOVED, False),
+    ],
+)
+def test_a_killed_return_parts_nobody_from_what_shares_a_volume(
+    way: Return, monkeypatch: pytest.MonkeyPatch, other: dict[str, str], is_finished: bool
+) -> None:
+    """One is to stay at the source only when all had passed there: then the others go on."""
+    half = {**MOVED, RETURNING: "ACTIVE", claims.RUN: "x h 1 1"}
+    way.item = sharing(v1=half, v2=other)[0]
+    live = {"id": "v1", "status": "SHUTOFF", "metadata": half}
+    monkeypatch.setattr(servers, "settle", lambda api, id_, *_: dict(live, id=id_))
+    monkeypatch.setattr(servers, "read_server", lambda api, id_: {"metadata": other})
+    monkeypatch.setattr(claims, "rival", lambda note: "")
+    found = recorded(way, monkeypatch)
+
+    take_back_return(way)
+
+    assert ("leave" in found) is is_finished
+    assert ("undo check" in found or "undo start" in found) is not is_finished
