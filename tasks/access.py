@@ -64,6 +64,8 @@ PROBES: Sequence[_Probe] = (
     _Probe("volume services", "block-storage", "/os-services"),
     _Probe("storage pools", "block-storage", "/scheduler-stats/get_pools"),
     _Probe("resource providers", "placement", "/resource_providers"),
+    _Probe("load balancers of all projects", "load-balancer", "/octavia/amphorae?limit=1"),
+    _Probe("DNS zones of all projects", "dns", "/zones?all_projects=true&limit=1"),
 )
 """Reads that only an administrator may do. Keystone, Nova and Cinder refuse them to others."""
 

@@ -32,6 +32,8 @@ MAJOR_VERSION = {
     "network": "2",
     "block-storage": "3",
     "placement": "1",
+    "dns": "2",
+    "load-balancer": "2",
 }
 REQUEST_ID = "x-openstack-request-id"
 LONGEST_PAUSE_S = 30.0
@@ -130,10 +132,17 @@ class Api:
         path: str,
         params: Mapping[str, Any] | None = None,
         microversion: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Return the decoded JSON answer of a GET. Errors as `call`."""
         return self.call(
-            "GET", service, path, params=params, microversion=microversion, retry=True
+            "GET",
+            service,
+            path,
+            params=params,
+            headers=headers,
+            microversion=microversion,
+            retry=True,
         ).json()
 
     def call(
@@ -215,12 +224,13 @@ class Api:
         key: str,
         params: Mapping[str, Any] | None = None,
         microversion: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Iterator[list[dict[str, Any]]]:
         """Yield each page of a listing, following the API's own ``next`` links."""
         url: str | None = path
         query: Mapping[str, Any] | None = params
         while url:
-            body = self.get(service, url, query, microversion)
+            body = self.get(service, url, query, microversion, headers)
             if body.get("truncated"):
                 call = f"GET {urlsplit(path).path}"
                 cause = "Its list_limit cuts the listing off; raise it in keystone.conf."
@@ -262,9 +272,8 @@ def reason(answer: requests.Response) -> str:
         return (answer.reason or answer.text or "no reason given")[:300]
     if isinstance(body, dict):
         for value in (body, *body.values()):
-            if isinstance(value, dict):
-                text = value.get("message") or value.get("detail")
-                if text:
+            for name in ("message", "detail", "faultstring") if isinstance(value, dict) else ():
+                if text := value.get(name):
                     return str(text)[:300]
     return str(body)[:300]
 

@@ -17,6 +17,7 @@ BATCHES = (
     "assignments", "qos_specs", "volume_types", "quotas", "flavors", "keypairs", "server_groups",
     "qos_policies", "address_scopes", "subnet_pools", "address_groups",
     "networks", "subnets", "security_groups", "rules", "routers", "rbac_policies",
+    "zones",
 )  # fmt: skip
 """Kinds that travel as one task each, in this order; rules are a second pass over groups."""
 
@@ -44,9 +45,12 @@ class Book:
         self._running: list[tuple[Item, PrefectFuture[Entry]]] = []
 
     def note(self, done: Entry) -> None:
-        """Add one entry. A second one of the same thing replaces the first if it failed."""
+        """Add one entry. A second one of the same thing adds its requests, or its failure."""
         before = [e for e in self.entries if e.key == done.key]
         if before and done.status is not Status.FAILED:
+            requests = before[0].request_ids + done.request_ids
+            both = before[0].model_copy(update={"request_ids": requests})
+            self.entries = [both if e.key == done.key else e for e in self.entries]
             return
         self.entries = [e for e in self.entries if e.key != done.key] + [done]
         if done.status in (Status.FAILED, Status.LEFT):

@@ -8,6 +8,7 @@ from pumphouse.errors import MissingRights, RequestFailed
 from pumphouse.listings import LISTINGS, RAW
 from pumphouse.schemas import SCHEMAS
 from pumphouse.tables import Row
+from pumphouse.tasks import balancing_tables
 from pumphouse.tasks.api import ServiceMissing
 from pumphouse.tasks.readers import LISTED_HYPERVISORS, Raw, Reading
 
@@ -22,6 +23,9 @@ EXTENSIONS = {kind for kind, schema in SCHEMAS.items() if schema.service == "net
     "availability_zones"
 }
 """Tables that end with a listing of a Neutron extension, which the cloud may not have."""
+
+NEWER = ("lb_zones",)
+"""Tables that an older release of their service does not have."""
 
 Extractor = Callable[[Reading], Iterator[list[Row]]]
 
@@ -44,9 +48,10 @@ def batches(kind: str, reading: Reading, owners: Iterable[str] = ()) -> Iterator
         reading.notes.append(str(missing))
     except RequestFailed as failed:
         # Neutron's extensions come and go with its plugins: no extension, no such path.
-        if failed.status != 404 or kind not in EXTENSIONS:
+        if failed.status != 404 or kind not in (*EXTENSIONS, *NEWER):
             raise
-        reading.notes.append(f"The network service has no {kind.replace('_', ' ')} ({failed}).")
+        service = "network" if kind in EXTENSIONS else SCHEMAS[kind].service
+        reading.notes.append(f"The {service} service has no {kind.replace('_', ' ')} ({failed}).")
 
 
 def plain(kind: str, reading: Reading) -> Iterator[list[Row]]:
@@ -359,5 +364,5 @@ EXTRACTORS: dict[str, Extractor] = {
         application_credentials, quotas, servers, server_groups, flavors, availability_zones,
         hypervisors, floating_ips, images, volume_types,
     )
-}  # fmt: skip
+} | balancing_tables.EXTRACTORS  # fmt: skip
 """By kind: tables that take more than one listing, or one that others need too."""

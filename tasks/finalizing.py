@@ -16,13 +16,14 @@ from pumphouse.finalization import Removal
 from pumphouse.ledger import Entry, Status
 from pumphouse.models import SOURCE_ID, Mover, Role
 from pumphouse.policies import UNMARKED
-from pumphouse.tasks import claims, images, servers, volumes
+from pumphouse.tasks import balancers, claims, images, servers, volumes
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.carrying import Carrier, noted_mover
 from pumphouse.tasks.managed import is_taken, let_go, require_taken
 from pumphouse.tasks.moving import Work
 from pumphouse.tasks.rbd_copies import forget_source
 from pumphouse.tasks.snapshots import delete_snapshot
+from pumphouse.tasks.zones import delete_zone
 
 NETWORK_PATHS = {"ports": "ports", "floating_ips": "floatingips", "networks": "networks",
                  "security_groups": "security-groups", "routers": "routers", "trunks": "trunks",
@@ -71,6 +72,8 @@ def _one(work: Work, source: Api, target: Api, removal: Removal) -> Entry:
         if removal.kind == "servers":
             _require_unchanged(carrier, removal)
             claim(source, removal)
+        if removal.kind == "load_balancers":
+            balancers.require_active(target, removal.name, str(removal.target_id))
         mover = noted_mover(source, removal.source_id) if removal.kind == "volumes" else ""
         if mover == Mover.MANAGE.value:
             let_go(carrier, removal.source_id)
@@ -187,6 +190,14 @@ def _router(work: Work, source: Api, removal: Removal) -> None:
     _gone(source, "network", path)
 
 
+def _load_balancer(work: Work, source: Api, removal: Removal) -> None:
+    balancers.delete(source, removal.source_id, work.pair.timeouts.load_balancer_s)
+
+
+def _zone(work: Work, source: Api, removal: Removal) -> None:
+    delete_zone(source, removal.source_id, work.pair.timeouts.zone_s)
+
+
 def _image(work: Work, source: Api, removal: Removal) -> None:
     images.delete_image(source, removal.source_id)
 
@@ -237,6 +248,8 @@ DELETE: dict[str, Callable[[Work, Api, Removal], None]] = {
     "routers": _router,
     "networks": _networking,
     "security_groups": _networking,
+    "zones": _zone,
+    "load_balancers": _load_balancer,
     "images": _image,
     "keypairs": _keypair,
     "quotas": _quota,
@@ -275,6 +288,8 @@ def _unmark(target: Api, removal: Removal) -> None:
             _gone(target, "block-storage", f"/volumes/{carrier['id']}/metadata/{SOURCE_ID}")
     elif removal.kind == "images":
         images.remove_property(target, str(id_), SOURCE_ID)
+    elif removal.kind == "load_balancers":
+        balancers.unmark(target, str(id_), f"{SOURCE_ID}={removal.source_id}")
     elif removal.kind == "projects":
         _gone(target, "identity", f"/projects/{id_}/tags/{tag}")
     elif removal.kind in NETWORK_PATHS and removal.kind not in UNMARKED:

@@ -33,7 +33,16 @@ Log = Callable[[str], None]
 READ = ("projects", "servers", "server_groups", "hypervisors", "compute_services", "aggregates")
 """The tables that decide how a host is emptied."""
 
-CHOOSING = ("domains", "flavors", "images", "networks", "ports", "volumes", "availability_zones")
+CHOOSING = (
+    "amphorae",
+    "domains",
+    "flavors",
+    "images",
+    "networks",
+    "ports",
+    "volumes",
+    "availability_zones",
+)
 """What a selection of servers may name besides."""
 
 _log = logging.getLogger(__name__)

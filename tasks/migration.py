@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from prefect import get_run_logger, task
@@ -30,6 +31,7 @@ from pumphouse.tasks import (
     server_groups,
     snapshots,
     volume_types,
+    zones,
 )
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import Effect, do_batch
@@ -54,6 +56,7 @@ EFFECTS: dict[str, Effect] = {
     **network_policies.EFFECTS,
     **networks.EFFECTS,
     **ports.EFFECTS,
+    **zones.EFFECTS,
     "rules": networks.make_rules,
 }
 """What makes one item of each kind that travels in batches."""
@@ -86,6 +89,8 @@ def copy_batch(
     effect = EFFECTS[kind]
     if kind == "users" and work.pair.passwords.mode == "random":
         effect = Delivery(work.pair.passwords, work.domains).make_user
+    if kind == "zones":
+        effect = partial(zones.make_zone, timeout_s=work.pair.timeouts.zone_s, stop=work.stop)
     with ExitStack() as stack:
         target = work.open(stack, Role.TARGET)
         entries = do_batch(target, items, effect, ids, failed, work.stop, parallel)

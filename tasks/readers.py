@@ -149,7 +149,8 @@ class Reading:
         version = microversion or self.microversion(listing.service)
         asked = {**listing.params, **params}
         if listing.paging == "links":
-            return self.api.pages(listing.service, listing.path, listing.key, asked, version)
+            where = (listing.service, listing.path, listing.key)
+            return self.api.pages(*where, asked, version, listing.headers)
         return self._unlinked(listing, asked, version)
 
     def _unlinked(

@@ -21,7 +21,8 @@ READ = (
     "application_credentials", "availability_zones", "compute_services", "rbac_policies",
     "server_groups", "snapshots", "volume_services", "qos_policies", "address_scopes",
     "subnet_pools", "address_groups", "network_extensions", "network_agents", "trunks",
-    "qos_specs",
+    "qos_specs", "services", "zones", "recordsets", "load_balancers", "lb_listeners", "lb_pools",
+    "lb_monitors", "lb_policies", "lb_flavors", "lb_providers", "lb_zones", "amphorae",
 )  # fmt: skip
 """The tables that a migration looks at."""
 

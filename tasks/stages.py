@@ -11,6 +11,7 @@ from pumphouse.ledger import Status, entry
 from pumphouse.live import todo_text
 from pumphouse.plan import DONE, Item
 from pumphouse.snapshots import waves
+from pumphouse.tasks.balancing import make_all, switch_all
 from pumphouse.tasks.batches import waits_for
 from pumphouse.tasks.bookkeeping import BATCHES, Book
 from pumphouse.tasks.meeting import Meeting
@@ -42,11 +43,13 @@ def carry_out(work: Work, book: Book, target: Estate, groups: Sequence[frozenset
         book.each(work, copy_image, items)
     for kind in ("ports", "trunks", "floating_ips"):
         book.batch(work, kind)
+    make_all(work, book)
     snapshots = {item.source_id: item for item in intended.of("snapshots")}
     for ids in waves(item.row for item in snapshots.values()):
         book.each(work, copy_snapshot, [snapshots[id_] for id_ in ids])
     book.each(work, copy_volume, detached)
     _cut_over_all(work, book, groups)
+    switch_all(work, book)
     book.carried(intended.of("volumes"))
 
 

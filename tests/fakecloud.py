@@ -35,6 +35,8 @@ VERSIONS: dict[str, tuple[str, str, dict[str, str]]] = {
     "network": ("v2.0", "/v2.0", {}),
     "block-storage": ("v3.0", "/v3", {"version": "3.71", "min_version": "3.0"}),
     "placement": ("v1.0", "", {"max_version": "1.39", "min_version": "1.0"}),
+    "dns": ("v2.1", "/v2", {}),
+    "load-balancer": ("v2.26", "/v2", {}),
 }
 """Of each service: version id, its path below the endpoint, microversions."""
 
@@ -149,7 +151,8 @@ class FakeCloud:
 
         def handler(request: Request) -> dict[str, Any]:
             start = _start(request.query, rows, links)
-            size = min(int(request.query.get("limit", page)), page)
+            limit = request.query.get("limit", "max")
+            size = page if limit == "max" else min(int(limit), page)
             body: dict[str, Any] = {key: list(rows[start : start + size])}
             if links and start + size < len(rows):
                 query = urlencode({**request.query, "marker": start + size})
@@ -249,7 +252,7 @@ class FakeCloud:
         one = {"id": name, "status": "CURRENT", "links": [{"rel": "self", "href": href}], **more}
         if path and below.rstrip("/") == path:
             return Answer(200, {"version": one})
-        versions = {"values": [one]} if service == "identity" else [one]
+        versions = {"values": [one]} if service in ("identity", "dns") else [one]
         return Answer(300 if service in ("identity", "image") else 200, {"versions": versions})
 
     def _login(self, request: Request) -> Answer:
@@ -307,7 +310,7 @@ def _start(query: Mapping[str, str], rows: Rows, links: bool) -> int:
 
 
 def _link(body: dict[str, Any], service: str, key: str, href: str) -> None:
-    if service == "identity":
+    if service in ("identity", "dns"):
         body["links"] = {"next": href}
     elif service == "image":
         body["next"] = href[href.index("/v2/") :]
@@ -318,6 +321,8 @@ def _link(body: dict[str, Any], service: str, key: str, href: str) -> None:
 def _handler_of(cloud: FakeCloud) -> type[BaseHTTPRequestHandler]:
     class OneRequest(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Else the body waits 40 ms for the client to acknowledge the head.
+        disable_nagle_algorithm = True
 
         def log_message(self, *_: object) -> None:
             """Say nothing: tests read `FakeCloud.requests`."""

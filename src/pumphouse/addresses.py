@@ -27,6 +27,12 @@ def addresses(every: list[Draft], target: Estate) -> list[Cost]:
         if draft.match.action is Action.CREATE:
             home = _target(networks, draft.row["network_id"])
             draft.problems += _port(draft, home, taken, planned)
+    for draft in moved(every, "load_balancers"):
+        home = _target(networks, draft.row["vip_network_id"])
+        vip = draft.row["vip_address"]
+        holder = taken.address(home, vip) if home and vip else None
+        if holder and draft.match.action is Action.CREATE:
+            draft.problems.append(f"Its address {vip} is held there by {_words(holder)}.")
     for draft in moved(every, "subnets"):
         if draft.match.action is Action.CREATE:
             draft.problems += _subnet(draft, networks.get(draft.row["network_id"]), target)

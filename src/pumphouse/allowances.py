@@ -114,6 +114,8 @@ NETWORK = {
     "ports": "port",
     "floating_ips": "floatingip",
     "security_groups": "security_group",
+    # That of its address.
+    "load_balancers": "port",
 }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from pumphouse import (
+    balancers,
     flavors,
     forwardings,
     images,
@@ -13,6 +14,7 @@ from pumphouse import (
     quota_sets,
     snapshots,
     trunks,
+    zones,
 )
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
@@ -46,9 +48,11 @@ KINDS = (
     "security_groups",
     "routers",
     "rbac_policies",
+    "zones",
     "ports",
     "trunks",
     "floating_ips",
+    "load_balancers",
     "snapshots",
     "volumes",
     "servers",
@@ -65,10 +69,11 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     """
     Return the rows that *what* needs, by kind in the order of `KINDS`.
 
-    Beside its table's columns, a security group has ``rules``, a router ``interfaces`` (its
-    ports there), an assignment, quota and keypair an ``id`` made of its key, a quota all
-    ``limits`` of one service, and a server ``volumes``, ``ports`` and ``subports`` as rows, and
-    ``forwardings``: what `pumphouse.forwardings.of_server` says.
+    Beside its table's columns, a security group has ``rules``, a zone ``recordsets``, a router
+    ``interfaces`` (its ports there), an assignment, quota and keypair an ``id`` made of its key,
+    a load balancer all below it, a quota all ``limits`` of one service, and a server ``volumes``,
+    ``ports`` and ``subports`` as rows, and ``forwardings``: what
+    `pumphouse.forwardings.of_server` says.
     """
     servers = _pick(estate, "servers", what.server_ids)
     whole = set(what.project_ids)
@@ -101,14 +106,21 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     joined = _pick(estate, "server_groups", [row.get("group_id") for row in servers])
     owned = _owned(estate, "server_groups", whole)
     found["server_groups"] = _by_id(joined + owned + alone("server_groups"))
+    owned = _owned(estate, "load_balancers", whole) + alone("load_balancers")
+    found["load_balancers"] = balancers.chosen(kept("load_balancers", owned), estate)
     floating = _floating_ips(estate, found, whole, lead) + alone("floating_ips")
+    ours = [fip["id"] for row in found["load_balancers"] for fip in row["floating_ips"]]
+    floating += _pick(estate, "floating_ips", ours)
     found["floating_ips"] = kept("floating_ips", floating)
     _add_networks(estate, found, whole, homes, what)
     found["networks"] = kept("networks", found["networks"])
     found["routers"] = kept("routers", found["routers"])
     groups = [row["id"] for row in alone("security_groups")]
+    groups += [i for r in found["load_balancers"] for i in r["vip_security_group_ids"] or ()]
     found["security_groups"] = _security_groups(estate, found["ports"], whole, groups)
     policies.add(estate, found, whole, {kind: alone(kind) for kind in policies.EXTENSIONS})
+    owned = _owned(estate, "zones", whole)
+    found["zones"] = zones.chosen(kept("zones", owned + alone("zones")), estate)
     _add_identity(estate, found, homes, what)
     return found
 
@@ -247,6 +259,7 @@ def _add_networks(
         port["network_id"] for id_ in alone for port in estate.where("ports", "device_id", id_)
     ]
     lone += [row["network_id"] for row in _pick(estate, "subnets", what.others.get("subnets", ()))]
+    lone += balancers.network_ids(found["load_balancers"], estate)
     networks = _by_id(
         _pick(estate, "networks", [port["network_id"] for port in found["ports"]])
         + _pick(estate, "networks", [*what.others.get("networks", ()), *lone])

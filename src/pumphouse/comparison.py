@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pumphouse import memberships, policies, trunks
+from pumphouse import balancers, memberships, policies, trunks, zones
 from pumphouse.estate import Estate
 from pumphouse.images import UNFINISHED
 from pumphouse.images import parts as image_parts
@@ -243,6 +243,8 @@ RULES: dict[str, Rule] = {
     "ports": Rule(_port_key, _port),
     "trunks": Rule(trunks.key, _nothing, trunks.parts),
     "floating_ips": Rule(_floating_key, _floating),
+    "zones": Rule(_by_name, zones.must, zones.parts),
+    "load_balancers": Rule(balancers.key, balancers.must, balancers.parts),
     "snapshots": Rule(None, _fields("size_gib")),
     "volumes": Rule(None, _fields("size_gib")),
     "servers": Rule(None, _nothing),

@@ -179,6 +179,18 @@ class Timeouts(_Section):
     volume_s: float = Field(
         default=7200, gt=0, title="Volume (s)", description="Clone, upload or creation of one."
     )
+    load_balancer_s: float = Field(
+        default=900,
+        gt=0,
+        title="Load balancer (s)",
+        description="Until Octavia has made a whole one, amphorae and all, or deleted it.",
+    )
+    zone_s: float = Field(
+        default=300,
+        gt=0,
+        title="DNS zone (s)",
+        description="Until the name servers of its pool have a zone, or have let go of it.",
+    )
 
 
 class Storage(_Section):

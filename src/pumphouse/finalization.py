@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse import policies
+from pumphouse import balancers, policies, zones
 from pumphouse.bonds import bonds
 from pumphouse.checks import MIGRATED_AT, RETURNED, RETURNING, migrated, was
 from pumphouse.comparison import mark
@@ -21,22 +21,22 @@ from pumphouse.plan import Item, Plan
 from pumphouse.tables import Row
 
 ORDER = (
-    "servers", "server_groups", "snapshots", "volumes", "floating_ips", "trunks", "ports",
-    "routers", "networks", "security_groups", "subnet_pools", "address_scopes", "address_groups",
-    "qos_policies", "images", "keypairs", "quotas", "users", "projects",
+    "servers", "load_balancers", "server_groups", "snapshots", "volumes", "floating_ips", "trunks",
+    "ports", "routers", "networks", "security_groups", "subnet_pools", "address_scopes",
+    "address_groups", "qos_policies", "zones", "images", "keypairs", "quotas", "users", "projects",
 )  # fmt: skip
 """In which order things are deleted."""
 
 JUDGED = (
-    "servers", "server_groups", "snapshots", "volumes", "floating_ips", "trunks", "ports",
-    "routers", "networks", "security_groups", "subnet_pools", "address_scopes", "address_groups",
-    "qos_policies", "images", "projects", "users", "keypairs", "quotas",
+    "servers", "load_balancers", "server_groups", "snapshots", "volumes", "floating_ips", "trunks",
+    "ports", "routers", "networks", "security_groups", "subnet_pools", "address_scopes",
+    "address_groups", "qos_policies", "zones", "images", "projects", "users", "keypairs", "quotas",
 )  # fmt: skip
 """In which order they are judged: each after what decides about it."""
 
 OWNED = ("servers", "volumes", "networks", "routers", "floating_ips", "security_groups",
          "snapshots", "trunks", "subnet_pools", "address_scopes", "address_groups",
-         "qos_policies")  # fmt: skip
+         "qos_policies", "zones", "load_balancers")  # fmt: skip
 """Kinds with a project's id that must be gone before the project is."""
 
 
@@ -111,12 +111,16 @@ def removals(intended: Plan, source: Estate, target: Estate, bounds: Bounds) -> 
     judge.volumes = {item.source_id: item for item in intended.of("volumes")}
     found: dict[str, list[Removal]] = {kind: [] for kind in ORDER}
     for kind in JUDGED:
-        for item in intended.of(kind):
+        items = intended.of(kind)
+        # What lies in a zone goes before it.
+        for item in reversed(items) if kind == "zones" else items:
             if _is_default(item):
                 continue
             reason = judge.reason(item)
             if not reason:
                 judge.gone.add(item.key)
+                if kind == "load_balancers":
+                    judge.freed |= balancers.ports(item.row, source)
             found[kind].append(
                 Removal(
                     kind=kind,
@@ -125,10 +129,17 @@ def removals(intended: Plan, source: Estate, target: Estate, bounds: Bounds) -> 
                     project=item.project,
                     target_id=item.target_id,
                     is_removed=not reason,
-                    reason=reason or "Its copy has taken its place.",
+                    reason=reason or _GOES.get(kind, "Its copy has taken its place."),
                 )
             )
     return [removal for kind in ORDER for removal in found[kind]]
+
+
+_GOES = {
+    "zones": "Its copy has taken its place. Whoever still asks the source's name servers, because "
+    "the zone above names them, finds nothing afterwards.",
+}
+"""By kind: what is to be known of a thing that may go, where that is more than the usual."""
 
 
 def _is_default(item: Item) -> bool:
@@ -145,6 +156,7 @@ class _Judge:
         self.bounds = bounds
         self.gone: set[str] = set()
         self.servers: dict[str, Item] = {}
+        self.freed: set[str] = set()
         self.volumes: dict[str, Item] = {}
 
     def reason(self, item: Item) -> str:
@@ -266,11 +278,26 @@ class _Judge:
             return f"{count} of its servers stay."
         return self._alive(item.row["project_id"])
 
+    def load_balancer(self, item: Item) -> str:
+        """Return why a load balancer stays: servers behind it do, or its copy does not work."""
+        if stays := self._staying("servers", item.row["server_ids"]):
+            return f"Behind it is server {', '.join(stays)}, which stays."
+        copy = self.target.get("load_balancers", item.target_id)
+        if copy is None or copy["status"] != "ACTIVE":
+            return f"Its copy is {copy['status'] if copy else 'gone'}."
+        return self._young(copy["created_at"])
+
     def floating_ip(self, item: Item) -> str:
         """Return why a floating IP stays."""
         if count := len(item.row["port_forwardings"] or ()):
             return f"It still forwards {count} port(s) at the source; take these off first."
+        for row in self.source.where("load_balancers", "vip_port_id", item.row["port_id"]):
+            is_gone = f"load_balancers:{row['id']}" in self.gone
+            if item.row["port_id"] and not is_gone:
+                return f"Load balancer {row['name']} ({row['id']}) stays."
         port = self.source.get("ports", item.row["port_id"])
+        if port and port["id"] in self.freed:
+            return self._alive(item.row["project_id"])
         return self._device(port) if port else self._alive(item.row["project_id"])
 
     def port(self, item: Item) -> str:
@@ -311,6 +338,8 @@ class _Judge:
                 continue
             if owner == "network:dhcp" or f"ports:{port['id']}" in self.gone:
                 continue
+            if port["id"] in self.freed:
+                continue
             if f"servers:{device}" not in self.gone:
                 return f"Port {port['id']} on it ({owner or 'of nothing'}) stays."
         return self._alive(item.row["project_id"])
@@ -319,6 +348,7 @@ class _Judge:
         """Return why a security group stays."""
         for port in self.source.rows("ports"):
             is_gone = {f"ports:{port['id']}", f"servers:{port['device_id']}"} & self.gone
+            is_gone = is_gone or {port["id"]} & self.freed
             if item.source_id in (port["security_group_ids"] or []) and not is_gone:
                 return f"Port {port['id']} uses it."
         for rule in self.source.where("security_group_rules", "remote_group_id", item.source_id):
@@ -339,6 +369,16 @@ class _Judge:
         if used := self._staying("servers", users):
             return f"{len(used)} server(s) that stay were made of it."
         return self._alive(item.row["owner_id"])
+
+    def zone(self, item: Item) -> str:
+        """Return why a DNS zone stays: its copy is another by now, or a zone below it stays."""
+        name, copy = item.row["name"], self.target.get("zones", item.target_id)
+        assert copy is not None, "it was looked at before"
+        below = zones.directly_below(name, self.source)
+        if stays := self._staying("zones", [row["id"] for row in below]):
+            return f"{len(stays)} zone(s) below it stay."
+        differs = zones.staying(item.row, copy, self.source, self.target)
+        return differs or self._young(copy["created_at"])
 
     def project(self, item: Item) -> str:
         """Return why a project stays."""
@@ -415,5 +455,7 @@ _RULES: dict[str, Callable[[_Judge, Item], str]] = {
     "networks": _Judge.network,
     "security_groups": _Judge.security_group,
     "images": _Judge.image,
+    "zones": _Judge.zone,
+    "load_balancers": _Judge.load_balancer,
     "projects": _Judge.project,
 }

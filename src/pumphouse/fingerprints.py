@@ -27,6 +27,17 @@ OF_KIND = {
     # The zone of a server follows its host; the one it is pinned to is a column of its own.
     "servers": frozenset({"availability_zone", "target_group_id", "forwardings"}),
     "server_groups": frozenset({"target_group_id", "member_ids"}),
+    "zones": frozenset({"serial", "action"}),
+    "load_balancers": frozenset(
+        {
+            "operating_status",
+            "floating_ips",
+            "server_ids",
+            "strangers",
+            "target_flavor_id",
+            "target_zone",
+        }
+    ),
 }
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode

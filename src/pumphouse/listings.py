@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pumphouse import rows_compute, rows_identity, rows_network, rows_storage
+from pumphouse import (
+    rows_balancing,
+    rows_compute,
+    rows_dns,
+    rows_identity,
+    rows_network,
+    rows_storage,
+)
 from pumphouse.tables import Row
 
 PAGE = 1000
@@ -31,6 +38,7 @@ class Listing:
     row: Callable[[Mapping[str, Any]], Row] = dict
     params: Mapping[str, Any] = field(default_factory=dict)
     paging: Literal["links", "marker", "offset"] = "links"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 _PAGED = {"limit": PAGE}
@@ -39,6 +47,24 @@ _EVERYBODYS = {"all_tenants": 1, "limit": PAGE}
 
 def _network(path: str, row: Callable[[Mapping[str, Any]], Row], key: str = "") -> Listing:
     return Listing("network", f"/{path}", key or path.replace("-", "_"), row, _PAGED)
+
+
+def _dns(name: str, row: Callable[[Mapping[str, Any]], Row]) -> Listing:
+    """
+    Return a listing of Designate's, of all projects.
+
+    Asked by a header: it leaves a parameter of that meaning out of the link to the next page.
+    A number above its own limit it refuses, and takes that limit by the word.
+    """
+    everybodys = {"X-Auth-All-Projects": "true"}
+    return Listing("dns", f"/{name}", name, row, {"limit": "max"}, headers=everybodys)
+
+
+def _balancing(
+    path: str, row: Callable[[Mapping[str, Any]], Row] = dict, key: str = ""
+) -> Listing:
+    """Return a listing of Octavia's: an administrator is shown all projects."""
+    return Listing("load-balancer", f"/{path}", key or path.rpartition("/")[2], row, _PAGED)
 
 
 # Rules come with each group unless the fields wanted are named: ten times the bytes.
@@ -95,6 +121,8 @@ RAW: dict[str, Listing] = {
     "volume_types": Listing(
         "block-storage", "/types", "volume_types", params={"is_public": "None", "limit": PAGE}
     ),
+    "lb_pools": _balancing("lbaas/pools"),
+    "lb_policies": _balancing("lbaas/l7policies"),
 }
 """Listings that a table needs to put together with others. Not all are tables of their own."""
 
@@ -151,5 +179,14 @@ LISTINGS: dict[str, Listing] = {
     "volume_services": Listing(
         "block-storage", "/os-services", "services", rows_storage.volume_service
     ),
+    "zones": _dns("zones", rows_dns.zone),
+    "recordsets": _dns("recordsets", rows_dns.recordset),
+    "load_balancers": _balancing("lbaas/loadbalancers", rows_balancing.load_balancer),
+    "lb_listeners": _balancing("lbaas/listeners", rows_balancing.listener),
+    "lb_monitors": _balancing("lbaas/healthmonitors", rows_balancing.monitor),
+    "lb_flavors": _balancing("lbaas/flavors", rows_balancing.flavor),
+    "lb_providers": _balancing("lbaas/providers", rows_balancing.provider),
+    "lb_zones": _balancing("lbaas/availabilityzones", rows_balancing.zone, "availability_zones"),
+    "amphorae": _balancing("octavia/amphorae", rows_balancing.amphora),
 }
 """By kind of table: one listing, one row an object."""

@@ -2,7 +2,17 @@
 
 from collections.abc import Callable, Iterator
 
-from pumphouse import forwardings, images, policies, port_names, routers, snapshots, volume_types
+from pumphouse import (
+    balancer_limits,
+    forwardings,
+    images,
+    policies,
+    port_names,
+    routers,
+    snapshots,
+    volume_types,
+    zones,
+)
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
@@ -102,4 +112,6 @@ SAID: dict[str, Callable[[Row, Estate], Losses]] = {
     "snapshots": snapshots.losses,
     "flavors": _flavor,
     "volumes": _volume,
+    "zones": zones.losses,
+    "load_balancers": balancer_limits.losses,
 }

@@ -152,6 +152,14 @@ class Mappings(_Section):
         "for an address until the source's is gone.",
     )
 
+    tls_containers: Names = Field(
+        default={},
+        title="Certificates of load balancers",
+        description="By the reference (or id) of a container or secret in the source's key "
+        "manager: the whole reference of its copy in the target's. Secrets do not travel: store "
+        "them there first, and let the target's Octavia read them.",
+    )
+
     def of(self, kind: str) -> KindMapping | FlavorMapping:
         """Return the mapping of *kind*, one of `KINDS`."""
         found: KindMapping | FlavorMapping = getattr(self, kind)

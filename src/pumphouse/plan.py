@@ -28,7 +28,9 @@ STAGES = {
             "qos_policies", "address_scopes", "subnet_pools", "address_groups", "networks",
             "subnets", "security_groups", "routers", "rbac_policies",
         ),
+        "dns": ("zones",),
         "ports": ("ports", "trunks", "floating_ips"),
+        "balancing": ("load_balancers",),
         "volumes": ("snapshots", "volumes"),
         "servers": ("servers",),
     }.items()

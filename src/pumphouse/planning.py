@@ -11,7 +11,7 @@ from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse import images, policies, quota_sets, trunks
+from pumphouse import balancers, images, policies, quota_sets, trunks
 from pumphouse.addresses import addresses
 from pumphouse.allowances import quotas
 from pumphouse.capacity import servers
@@ -57,11 +57,16 @@ REFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     "security_groups": (("projects", "project_id"),),
     "routers": (("projects", "project_id"),),
     "rbac_policies": (("projects", "project_id"), ("projects", "target_project_id")),
+    "zones": (("projects", "project_id"),),
     "ports": (("networks", "network_id"), ("qos_policies", "qos_policy_id")),
     "trunks": (("projects", "project_id"), ("ports", "port_id")),
     "floating_ips": (
         ("networks", "floating_network_id"), ("projects", "project_id"),
         ("qos_policies", "qos_policy_id"),
+    ),
+    "load_balancers": (
+        ("projects", "project_id"), ("networks", "vip_network_id"),
+        ("qos_policies", "vip_qos_policy_id"),
     ),
     "snapshots": (("projects", "project_id"), ("users", "user_id")),
     "volumes": (("projects", "project_id"), ("users", "user_id")),
@@ -144,8 +149,14 @@ def _plan(what: Chosen, source: Estate, target: Estate, wishes: Wishes) -> Plan:
         costs=tuple(costs),
         rates=wishes.rates,
         duration=_duration(items, wishes),
-        notes=(*made.notes, *notes),
+        notes=(*made.notes, *notes, *_amphorae(what)),
     )
+
+
+def _amphorae(what: Chosen) -> list[str]:
+    count = len(what.amphora_ids)
+    words = f"{count} server(s) stay: they are amphorae, and the target's Octavia makes its own."
+    return [words] if count else []
 
 
 def _say_passwords(every: list[Draft], passwords: Passwords) -> None:
@@ -222,6 +233,10 @@ def _referred(draft: Draft, source: Estate) -> Iterable[str]:
         keys += [f"subnets:{fixed['subnet_id']}" for fixed in row["fixed_ips"] or []]
     if draft.kind == "security_groups":
         keys += [f"address_groups:{rule['remote_address_group_id']}" for rule in row["rules"]]
+    if draft.kind == "load_balancers":
+        keys += [f"subnets:{id_}" for id_ in balancers.subnet_ids(row)]
+        keys += [f"security_groups:{id_}" for id_ in row["vip_security_group_ids"] or ()]
+        keys += [f"floating_ips:{fip['id']}" for fip in row["floating_ips"]]
     if draft.kind == "trunks":
         keys += [f"ports:{id_}" for id_ in trunks.subport_ids(row)]
     if draft.kind == "rbac_policies":

@@ -33,7 +33,7 @@ EVERYBODY = "*"
 RULE_OWN = ("id", "qos_policy_id", "type", "tags")
 """What a QoS rule has beside what it says."""
 
-UNMARKED = ("address_scopes", "address_groups", "server_groups")
+UNMARKED = ("address_scopes", "address_groups", "server_groups", "zones")
 """Kinds that take no tags: a copy is known by its name, in a project that is ours."""
 
 
@@ -103,6 +103,7 @@ def add(estate: Estate, found: dict[str, list[Row]], whole: set[str], alone: Row
 
     users = [row for kind in ("networks", "ports", "floating_ips") for row in found[kind]]
     users += [row["external_gateway"] or {} for row in found["routers"]]
+    users += [{"qos_policy_id": row["vip_qos_policy_id"]} for row in found["load_balancers"]]
     found["qos_policies"] = named("qos_policies", [row.get("qos_policy_id") for row in users])
     used = [row["subnet_pool_id"] for row in found["subnets"]]
     found["subnet_pools"] = named("subnet_pools", used)

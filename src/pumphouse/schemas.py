@@ -788,6 +788,195 @@ SCHEMAS: dict[str, Schema] = {
         """,
             "binary host",
         ),
+        # ---- load balancing
+        _schema(
+            "load_balancers",
+            "load balancing",
+            "a load balancer",
+            """
+            id
+            name
+            description
+            project_id
+            provider
+            flavor_id
+            availability_zone
+            vip_address
+            vip_port_id
+            vip_network_id
+            vip_subnet_id
+            vip_qos_policy_id
+            vip_security_group_ids:json
+            additional_vips:json list of {subnet_id, ip_address, …}
+            is_admin_state_up:bool
+            status of provisioning
+            operating_status
+            tags:json
+            created_at:time
+        """,
+        ),
+        _schema(
+            "lb_listeners",
+            "load balancing",
+            "a listener of a load balancer",
+            """
+            id
+            name
+            description
+            project_id
+            load_balancer_id
+            protocol
+            protocol_port:int
+            default_pool_id
+            is_admin_state_up:bool
+            options:json limits, time-outs, headers, certificates: what is not the default
+            status of provisioning
+            tags:json
+        """,
+        ),
+        _schema(
+            "lb_pools",
+            "load balancing",
+            "a pool of a load balancer",
+            """
+            id
+            name
+            description
+            project_id
+            load_balancer_id
+            protocol
+            lb_algorithm
+            session_persistence:json
+            health_monitor_id
+            is_admin_state_up:bool
+            members:json list of {address, protocol_port, weight, …}
+            options:json of TLS to its members
+            status of provisioning
+            tags:json
+        """,
+        ),
+        _schema(
+            "lb_monitors",
+            "load balancing",
+            "a health monitor of a pool",
+            """
+            id
+            project_id
+            pool_id
+            options:json {type, delay, timeout, max_retries, …}
+            status of provisioning
+        """,
+        ),
+        _schema(
+            "lb_policies",
+            "load balancing",
+            "an L7 policy of a listener",
+            """
+            id
+            name
+            description
+            project_id
+            listener_id
+            action
+            position:int
+            redirect_pool_id
+            redirect_url
+            redirect_prefix
+            redirect_http_code:int
+            is_admin_state_up:bool
+            rules:json list of {type, compare_type, key, value, …}
+            status of provisioning
+            tags:json
+        """,
+        ),
+        _schema(
+            "lb_flavors",
+            "load balancing",
+            "a flavor of load balancers",
+            """
+            id
+            name
+            description
+            is_enabled:bool
+        """,
+        ),
+        _schema(
+            "lb_providers",
+            "load balancing",
+            "a provider of load balancers",
+            """
+            name
+            description
+        """,
+            "name",
+        ),
+        _schema(
+            "lb_zones",
+            "load balancing",
+            "an availability zone of load balancers",
+            """
+            name
+            description
+            is_enabled:bool
+        """,
+            "name",
+        ),
+        _schema(
+            "amphorae",
+            "load balancing",
+            "an amphora: a server that works for a load balancer",
+            """
+            id
+            load_balancer_id
+            compute_id the server
+            vrrp_port_id
+            ha_port_id
+            lb_network_ip
+            role
+            status
+        """,
+        ),
+        # ---- dns
+        _schema(
+            "zones",
+            "dns",
+            "a DNS zone",
+            """
+            id
+            name with the dot at its end
+            project_id
+            pool_id
+            type PRIMARY or SECONDARY
+            email
+            ttl:int seconds
+            serial:int
+            masters:json of a secondary zone
+            description
+            attributes:json what its pool is chosen by
+            is_shared:bool
+            status
+            action what Designate is at
+            created_at:time
+        """,
+        ),
+        _schema(
+            "recordsets",
+            "dns",
+            "a set of DNS records of one name and type",
+            """
+            id
+            zone_id
+            zone_name
+            project_id
+            name
+            type
+            ttl:int seconds; the zone's when missing
+            records:json
+            description
+            status
+            action what Designate is at
+        """,
+        ),
     )
 }
 

@@ -42,6 +42,8 @@ class Chosen(BaseModel):
         kinds: What the plan is limited to, and what that needs; empty for no limit.
 
         snapshots: Whether volumes bring their snapshots.
+
+        amphora_ids: Servers that would be among them, and work for load balancers.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,6 +55,7 @@ class Chosen(BaseModel):
     is_everything: bool = False
     kinds: frozenset[str] = frozenset()
     snapshots: bool = False
+    amphora_ids: tuple[str, ...] = ()
 
 
 def written(
@@ -94,12 +97,15 @@ def chosen(selection: Selection, estate: Estate) -> Chosen:
         for row in estate.where("servers", "project_id", project)
     }
     named = ids.pop("servers", set())
-    servers = tuple(
+    meant = tuple(
         row["id"]
         for row in estate.rows("servers")
         if row["id"] not in away["servers"]
         and (row["id"] in named or row["project_id"] in projects)
     )
+    # Octavia's servers are no tenants': they come and go with the load balancers.
+    amphorae = {row["compute_id"] for row in estate.rows("amphorae")}
+    servers = tuple(id_ for id_ in meant if id_ not in amphorae)
     others = {
         kind: tuple(r["id"] for r in estate.rows(kind) if r["id"] in of - away.get(kind, set()))
         for kind, of in ids.items()
@@ -117,6 +123,7 @@ def chosen(selection: Selection, estate: Estate) -> Chosen:
         is_everything=EVERYTHING in (text.strip() for text in selection.include),
         kinds=kinds,
         snapshots=selection.snapshots,
+        amphora_ids=tuple(id_ for id_ in meant if id_ in amphorae),
     )
 
 

@@ -6,6 +6,7 @@ from pumphouse.estate import Estate
 from pumphouse.mappings import Mappings
 from pumphouse.models import Action, Mover
 from pumphouse.passwords import MAPPED_ID
+from pumphouse.service_support import service_support
 from pumphouse.tables import Row
 from pumphouse.ties import tie
 from pumphouse.translation import Translation
@@ -33,6 +34,7 @@ def support(every: list[Draft], made: Translation, target: Estate) -> None:
     _users(every)
     _places(every, made, target)
     tie(every, made.estate)
+    service_support(every, made, target)
 
 
 def _users(every: list[Draft]) -> None:

@@ -9,7 +9,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pumphouse import forwardings, port_names, quota_sets, routers, server_groups
+from pumphouse import (
+    balancer_limits,
+    forwardings,
+    port_names,
+    quota_sets,
+    routers,
+    server_groups,
+)
 from pumphouse.estate import SCOPED, Estate
 from pumphouse.flavors import embedded
 from pumphouse.mappings import Mappings, PlaceMapping
@@ -83,6 +90,8 @@ def translated(source: Estate, target: Estate, mappings: Mappings) -> Translatio
     routed = [_routed(row, target, mappings) for row in source.rows("routers")]
     made.estate = made.estate.replaced({"routers": routed}, labels)
     made.estate = made.estate.replaced(_taken(made.estate, target), labels)
+    balanced = balancer_limits.translated(source, target, mappings.tls_containers)
+    made.estate = made.estate.replaced(balanced, labels)
     # What the target has no place for is as if the source had none: the losses say what it means.
     missing: dict[str, list[Row]] = {kind: [] for kind in unsupported(target)}
     made.estate = made.estate.replaced(missing, labels)
