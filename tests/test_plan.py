@@ -249,8 +249,9 @@ def test_the_table_has_the_columns_of_the_design() -> None:
     )
     kinds = list(dict.fromkeys(table["kind"]))
     assert kinds == sorted(kinds, key=KINDS.index)
-    # Its type is there already, so no QoS specs are needed; for snapshots nobody asked.
-    assert set(KINDS) - set(kinds) == {"qos_specs", "snapshots"}
+    # Its type is there already, so no QoS specs are needed; for snapshots nobody asked. The
+    # tenant has neither zones nor load balancers.
+    assert set(KINDS) - set(kinds) == {"qos_specs", "snapshots", "zones", "load_balancers"}
     assert table[table["kind"] == "servers"]["mover"].iloc[0] == "image"
 
 
