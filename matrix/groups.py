@@ -89,9 +89,7 @@ def _share(tenant: Tenant, made: Sequence[Any]) -> None:
     name = f"{tenant.name}-shared"
     tenant.admin.block_storage.create_type(name=name, extra_specs={"multiattach": "<is> True"})
     volume = tenant.create_volume(volume_type=name)
-    for server in made:
-        tenant.connection.compute.create_volume_attachment(server, volume_id=volume.id)
-        tenant.connection.block_storage.wait_for_status(volume, "in-use", wait=120)
+    tenant.share_volume(volume, made)
 
 
 def _run(both: Both, at: int, fault: Fault) -> list[str]:

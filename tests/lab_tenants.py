@@ -1,5 +1,6 @@
 """A tenant that a test has for itself, and the proof that it left nothing behind."""
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -67,6 +68,17 @@ class Tenant:
             flavor_id=flavor.id, image_id=image.id, networks=[{"uuid": network.id}], **body
         )
         return self.connection.compute.wait_for_server(server, wait=WAIT_S)
+
+    def share_volume(self, volume: Any, servers: Iterable[Any]) -> None:
+        """Attach a volume to several servers, one after another, and wait for each."""
+        storage = self.connection.block_storage
+        for count, server in enumerate(servers, 1):
+            self.connection.compute.create_volume_attachment(server, volume_id=volume.id)
+            deadline = time.monotonic() + WAIT_S
+            while len(storage.get_volume(volume.id).attachments) < count:
+                # Its status is in-use from the first one on.
+                assert time.monotonic() < deadline, f"{volume.id} is not attached to {server.id}"
+                time.sleep(0.5)
 
     def expose(self, server: Any, network: Any) -> Any:
         """Give a server a router to the outside and a floating IP there; return that."""

@@ -55,9 +55,7 @@ def sharing(tenant: Tenant, type_name: str) -> tuple[list[Any], Any]:
     image, flavor, network = tenant.create_image(), tenant.create_flavor(), tenant.create_network()
     servers = [tenant.create_server(image, flavor, network) for _ in range(2)]
     volume = tenant.create_volume(volume_type=type_name, image_id=image.id)
-    for server in servers:
-        tenant.connection.compute.create_volume_attachment(server, volume_id=volume.id)
-        tenant.connection.block_storage.wait_for_status(volume, "in-use", wait=120)
+    tenant.share_volume(volume, servers)
     return servers, volume
 
 
