@@ -14,6 +14,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from openstack.connection import Connection
+
 from lab.connections import connect
 from lab.settings import load_lab
 from matrix import benches
@@ -59,8 +61,7 @@ def cells(
 def _benches(label: str, is_sharing: bool) -> Iterator[Both]:
     lab = load_lab()
     source, target = connect(lab.cloud("source")), connect(lab.cloud("target"))
-    remove_named(target, label)
-    remove_named(source, label)
+    _remove(label, target, source)
     try:
         with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
             folder = Path(name)
@@ -77,11 +78,15 @@ def _benches(label: str, is_sharing: bool) -> Iterator[Both]:
             before = {"source": resources(source), "target": resources(target)}
             yield [Bench(one, source, target, before, label, None, folder) for one in ready]
     finally:
-        remove_named(target, label)
-        remove_named(source, label)
-        for cloud in (source, target):
-            for type_ in [t for t in cloud.block_storage.types() if t.name == f"{label}-shared"]:
-                cloud.block_storage.delete_type(type_)
+        _remove(label, target, source)
+
+
+def _remove(label: str, *clouds: Connection) -> None:
+    """Remove what is called so; a matrix that was killed left it."""
+    for cloud in clouds:
+        remove_named(cloud, label)
+        for type_ in [t for t in cloud.block_storage.types() if t.name == f"{label}-shared"]:
+            cloud.block_storage.delete_type(type_)
 
 
 def _share(tenant: Tenant, made: Sequence[Any]) -> None:
