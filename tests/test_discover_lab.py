@@ -21,6 +21,9 @@ pytestmark = pytest.mark.lab
 
 Read = dict[str, StoredTable]
 
+ABSENT = {"dns": "dns", "load balancing": "load-balancer"}
+"""What the lab has no packages for: by a table's service, as the catalogue would call it."""
+
 
 @pytest.fixture(params=Role, ids=str)
 def read(
@@ -36,10 +39,14 @@ def read(
 
 
 def test_every_table_of_both_releases_is_read(read: tuple[Read, Folder]) -> None:
-    """With the declared columns, and nothing missing on a complete cloud."""
+    """With the declared columns; missing are the services that the lab does not have alone."""
     stored, folder = read
 
-    assert {kind: table.note for kind, table in stored.items() if table.note} == {}
+    assert {kind: table.note for kind, table in stored.items() if table.note} == {
+        kind: f"Cloud {table.role.value} has no {ABSENT[SCHEMAS[kind].service]} service."
+        for kind, table in stored.items()
+        if SCHEMAS[kind].service in ABSENT
+    }
     for kind in SCHEMAS:
         table = storage.read_table(folder, kind)
         assert table is not None
