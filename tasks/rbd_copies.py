@@ -179,13 +179,13 @@ class Twins:
             (self.target, self.twin, self.there),
         ):
             for name in names[:-1]:
-                rbd.change("snap", "rm", image.at(name))
+                rbd.remove_snapshot(image, name)
             del names[:-1]
 
     def forget_at_target(self) -> None:
         """Remove all of our snapshots of the copy: Cinder could not delete it with them."""
         while self.there:
-            self.target.change("snap", "rm", self.twin.at(self.there[0]))
+            self.target.remove_snapshot(self.twin, self.there[0])
             del self.there[0]
 
 
@@ -266,4 +266,4 @@ def _remove_snapshots(carrier: Carrier, volume: Row, copy: Row | None) -> None:
     for rbd, image in ends:
         if rbd.info(image):
             for name in _ours(rbd.snapshots(image)):
-                rbd.change("snap", "rm", image.at(name))
+                rbd.remove_snapshot(image, name)

@@ -6,11 +6,11 @@ from typing import Any, cast
 import pytest
 
 from pumphouse.config import MigrateOptions
-from pumphouse.errors import Unverified
+from pumphouse.errors import CephFailed, Unverified
 from pumphouse.models import SOURCE_ID
 from pumphouse.tasks import rbd_copies
 from pumphouse.tasks.carrying import Carrier
-from pumphouse.tasks.rbd import Image
+from pumphouse.tasks.rbd import Image, Rbd
 
 HOST = "os-vol-host-attr:host"
 VOLUME = {"id": "s1", "name": "data", "host": "old@rbd#x"}
@@ -34,6 +34,7 @@ class End:
         self.name = pool
         self.names = list(snapshots)
         self.asked: list[str] = []
+        self.fault = ""
 
     def pool(self, host: str) -> str:
         """Name the pool."""
@@ -55,9 +56,14 @@ class End:
         return ""
 
     def change(self, *words: str) -> None:
-        """Make or remove a snapshot."""
-        name = words[2].rpartition("@")[2]
-        self.names.append(name) if words[1] == "create" else self.names.remove(name)
+        """Make or remove a snapshot; at a fault it is refused, or done and the answer lost."""
+        name, fault, self.fault = words[2].rpartition("@")[2], self.fault, ""
+        if fault != "refused":
+            self.names.append(name) if words[1] == "create" else self.names.remove(name)
+        if fault:
+            raise CephFailed("source", " ".join(words), fault)
+
+    remove_snapshot = Rbd.remove_snapshot
 
 
 @pytest.fixture(name="ends")
@@ -182,3 +188,14 @@ def test_only_our_snapshots_are_removed(ends: tuple[End, End]) -> None:
     ends[0].names.append("pumphouse-7")
     rbd_copies.forget_source(carrier(), "s1")
     assert ends[0].names == ["backup"]
+
+
+@pytest.mark.parametrize("fault", ["refused", "lost"])
+def test_a_snapshot_is_removed_at_the_second_try(ends: tuple[End, End], fault: str) -> None:
+    """Nothing would do it later but the end of the source's volume."""
+    rbd_copies.bulk(carrier(), VOLUME)
+    ends[0].fault = fault
+
+    rbd_copies.tidy(carrier(), VOLUME)
+
+    assert [end.names for end in ends] == [["backup"], []]
