@@ -23,7 +23,7 @@ from pumphouse.tasks.managed import is_taken, let_go, require_taken
 from pumphouse.tasks.moving import Work
 from pumphouse.tasks.rbd_copies import forget_source
 from pumphouse.tasks.snapshots import delete_snapshot
-from pumphouse.tasks.zones import delete_zone
+from pumphouse.tasks.zones import delete_zone, require_copied
 
 NETWORK_PATHS = {"ports": "ports", "floating_ips": "floatingips", "networks": "networks",
                  "security_groups": "security-groups", "routers": "routers", "trunks": "trunks",
@@ -36,7 +36,7 @@ def delete_batch(work: Work, kind: str, batch: Sequence[Removal]) -> list[Entry]
     """
     Delete things of one kind. One that is gone already is fine; one that fails leaves the others.
 
-    A server is looked at once more, and its copy too, right before.
+    Servers, load balancers and zones are looked at once more, and their copies, right before.
     """
     found = []
     with ExitStack() as stack:
@@ -74,6 +74,8 @@ def _one(work: Work, source: Api, target: Api, removal: Removal) -> Entry:
             claim(source, removal)
         if removal.kind == "load_balancers":
             balancers.require_active(target, removal.name, str(removal.target_id))
+        if removal.kind == "zones":
+            require_copied(source, target, removal.source_id, str(removal.target_id))
         mover = noted_mover(source, removal.source_id) if removal.kind == "volumes" else ""
         if mover == Mover.MANAGE.value:
             let_go(carrier, removal.source_id)

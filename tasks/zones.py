@@ -10,6 +10,7 @@ from pumphouse.tables import Row
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import Effect
 from pumphouse.tasks.waiting import NEVER, poll
+from pumphouse.zones import is_managed
 
 EVERYBODYS = {"X-Auth-All-Projects": "true"}
 
@@ -90,22 +91,52 @@ def _verify(api: Api, item: Item, path: str, headers: dict[str, str]) -> None:
         raise Unverified("zones", item.label, path.rpartition("/")[2], differing)
 
 
+def require_copied(source: Api, target: Api, zone_id: str, copy_id: str) -> None:
+    """
+    Compare a zone with its copy once more, right before it is deleted.
+
+    Raises:
+        Unverified: The copy is gone, or lacks a record set that the zone has by now.
+    """
+    zone, copy = _read(source, zone_id), _read(target, copy_id)
+    if zone is None or (zone["type"] == "SECONDARY" and copy):
+        return
+    lost = _said(source, zone) - (_said(target, copy) if copy else set())
+    problems = [] if copy else ["the copy is gone"]
+    problems += sorted(f"the copy lacks {name} {type_}" for name, type_, *_ in lost if copy)
+    if problems:
+        raise Unverified("zones", f"{zone['name']} ({zone_id})", copy_id, problems)
+
+
+def _read(api: Api, zone_id: str) -> Raw | None:
+    try:
+        found: Raw = api.get("dns", f"/zones/{zone_id}", headers=EVERYBODYS)
+    except RequestFailed as failed:
+        if failed.status == 404:
+            return None
+        raise
+    return found
+
+
+def _said(api: Api, zone: Raw) -> set[tuple[Any, ...]]:
+    return {
+        (s["name"], s["type"], s["ttl"], *sorted(s["records"]))
+        for s in _recordsets(api, f"/zones/{zone['id']}", EVERYBODYS)
+        if not is_managed(s, zone)
+    }
+
+
 def delete_zone(api: Api, zone_id: str, timeout_s: float) -> None:
     """Delete a zone with its shares and wait until it is gone: one above it must wait for that."""
     path = f"/zones/{zone_id}"
     headers = {**EVERYBODYS, "X-Designate-Delete-Shares": "true"}
 
     def is_gone() -> bool:
-        try:
-            found = api.get("dns", path, headers=EVERYBODYS)
-        except RequestFailed as failed:
-            if failed.status == 404:
-                return True
-            raise
-        if found["status"] == "ERROR":
+        found = _read(api, zone_id)
+        if found and found["status"] == "ERROR":
             reason = "It became ERROR: a name server of its pool did not let go of it."
             raise WaitFailed(f"zone {found['name']} ({zone_id}) to be deleted", reason)
-        return False
+        return found is None
 
     try:
         api.call("DELETE", "dns", path, headers=headers, retry=True)

@@ -8,7 +8,7 @@ import pytest
 from pumphouse import tables
 from pumphouse.bodies import tag
 from pumphouse.closure import closure
-from pumphouse.errors import MissingRights, RequestFailed
+from pumphouse.errors import MissingRights, RequestFailed, Unverified
 from pumphouse.estate import Estate
 from pumphouse.ledger import Entry, Status
 from pumphouse.models import SOURCE_ID, Action, Role
@@ -342,6 +342,20 @@ def test_a_young_zone_and_one_on_shared_name_servers_stay(here: FakeDns, there: 
             each["records"] = ["ns2.old.example."]
     found = judged(*both(here, there))
     assert "Both clouds publish it on ns2.old.example." in found["zones:z-eu.shop.example."].reason
+
+
+def test_a_zone_is_compared_once_more_right_before(here: FakeDns, there: FakeDns) -> None:
+    """What somebody entered while other things were deleted is not lost with it."""
+    do(there, planned(here, there))
+    own = copy = "z-eu.shop.example."
+    with Api(here.cloud.block(), "source") as old, Api(there.cloud.block(), "target") as new:
+        tasks.require_copied(old, new, own, copy)
+        here._put(here.zones[own], {**A, "name": "new.eu.shop.example."})
+        with pytest.raises(Unverified, match=r"the copy lacks new.eu.shop.example. A"):
+            tasks.require_copied(old, new, own, copy)
+        with pytest.raises(Unverified, match="the copy is gone"):
+            tasks.require_copied(old, new, own, "z-none")
+        tasks.require_copied(old, new, "z-none", copy)
 
 
 def test_a_zone_that_does_not_go_is_an_error(here: FakeDns) -> None:

@@ -35,11 +35,12 @@ def carried(zone: Row, estate: Estate) -> list[Row]:
     return [
         {name: row[name] for name in SAME}
         for row in estate.where("recordsets", "zone_id", zone["id"])
-        if row["records"] and row["action"] != "DELETE" and not _is_managed(row, zone)
+        if row["records"] and row["action"] != "DELETE" and not is_managed(row, zone)
     ]
 
 
-def _is_managed(row: Row, zone: Row) -> bool:
+def is_managed(row: Row, zone: Row) -> bool:
+    """Tell whether a record set is its pool's."""
     is_apex = row["type"] == "NS" and row["name"] == zone["name"]
     return bool(row["type"] == "SOA" or is_apex)
 
