@@ -77,7 +77,8 @@ demo-down:  ## stop everything that the demo started
 # ---- what every change must pass
 
 .PHONY: test lint types unit integration wheel bench matrix format
-test: lint types unit wheel integration  ## everything a change must pass
+test: lint types lab  ## everything a change must pass
+	$(MAKE) --no-print-directory -j2 test-clouds unit wheel test-hosts
 
 lint: venv  ## ruff, and the direction of imports
 	$(VENV)/bin/ruff check
@@ -97,7 +98,7 @@ wheel: venv  ## build the wheel, install it in an empty environment, try it ther
 integration: lab  ## tests with the lab, its Ceph, with Prefect and from end to end
 	$(MAKE) --no-print-directory -j2 test-clouds test-hosts
 
-# Side by side: they wait more than they compute, and share nothing.
+# Side by side with all others: they wait more than they compute, and share nothing with them.
 .PHONY: test-clouds test-hosts
 test-clouds: venv
 	$(PY) -m pytest -m "lab or ceph or e2e"
