@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict
 from pumphouse.blocks.site import load_site
 from pumphouse.errors import ConfigError, FinalizeIncomplete
 from pumphouse.estate import Estate
-from pumphouse.finalization import ORDER, Bounds, Removal, removals
+from pumphouse.finalization import ORDER, Removal, removals
 from pumphouse.ledger import Entry, Status
 from pumphouse.plan import Plan
 from pumphouse.selection import Selection, chosen, written
+from pumphouse.staying import Bounds
 from pumphouse.tasks import plans, storage
 from pumphouse.tasks.finalizing import clean_marks as take_marks_off
 from pumphouse.tasks.finalizing import delete_batch, note, own_ids

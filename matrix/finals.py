@@ -19,13 +19,13 @@ from matrix.cells import Cell, chosen
 from matrix.faults import Fault, effects
 from matrix.processes import apart
 from matrix.servers import expected
-from pumphouse.finalization import Bounds
 from pumphouse.flows import finalize as flow
 from pumphouse.ledger import Status
 from pumphouse.models import Mover
 from pumphouse.planning import Wishes, plan
 from pumphouse.selection import Selection
 from pumphouse.selection import chosen as selected
+from pumphouse.staying import Bounds
 from pumphouse.tasks.finalizing import delete_batch, own_ids
 from pumphouse.tasks.moving import Slots, Work
 from pumphouse.tasks.storage import utc_now

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from pumphouse.finalization import ORDER, Bounds, Removal, removals
+from pumphouse.finalization import ORDER, Removal, removals
 from pumphouse.models import SOURCE_ID
 from pumphouse.planning import plan
 from pumphouse.selection import Selection, chosen
+from pumphouse.staying import Bounds
 from tests.tenants import Rows, estate, source, target
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from pumphouse import snapshots
-from pumphouse.finalization import Bounds, removals
+from pumphouse.finalization import removals
 from pumphouse.models import SOURCE_ID, Action
 from pumphouse.plan import Item, Plan
 from pumphouse.planning import plan
 from pumphouse.selection import Selection, chosen
+from pumphouse.staying import Bounds
 from tests.tenants import Rows, estate, source, target
 
 WANTED = Selection(include=("project:shop",), snapshots=True)
