@@ -1,37 +1,30 @@
 """Read the tables of load balancers that take more than one listing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from pumphouse import rows_balancing
 from pumphouse.listings import RAW
 from pumphouse.tables import Row
 from pumphouse.tasks.readers import Raw, Reading
 
-
-def lb_pools(reading: Reading) -> Iterator[list[Row]]:
-    """Yield the pools; their members are asked of each pool that has any."""
-
-    def members(pool_id: str) -> list[Raw]:
-        return reading.api.list("load-balancer", f"/lbaas/pools/{pool_id}/members", "members")
-
-    for page in reading.pages(RAW["lb_pools"]):
-        found = dict(reading.each([p["id"] for p in page if p.get("members")], members))
-        yield [rows_balancing.pool(raw, found) for raw in page]
+Built = Callable[[Raw, Mapping[str, list[Raw]]], Row]
 
 
-def lb_policies(reading: Reading) -> Iterator[list[Row]]:
-    """Yield the L7 policies; their rules are asked of each policy that has any."""
+def nested(kind: str, part: str, row: Built, reading: Reading) -> Iterator[list[Row]]:
+    """Yield the rows of *kind*, whose *part*s are asked of each one that has any."""
+    listing = RAW[kind]
 
-    def rules(policy_id: str) -> list[Raw]:
-        return reading.api.list("load-balancer", f"/lbaas/l7policies/{policy_id}/rules", "rules")
+    def parts(id_: str) -> list[Raw]:
+        return reading.api.list(listing.service, f"{listing.path}/{id_}/{part}", part)
 
-    for page in reading.pages(RAW["lb_policies"]):
-        found = dict(reading.each([p["id"] for p in page if p.get("rules")], rules))
-        yield [rows_balancing.policy(raw, found) for raw in page]
+    for page in reading.pages(listing):
+        found = dict(reading.each([raw["id"] for raw in page if raw.get(part)], parts))
+        yield [row(raw, found) for raw in page]
 
 
 EXTRACTORS: dict[str, Callable[[Reading], Iterator[list[Row]]]] = {
-    "lb_pools": lb_pools,
-    "lb_policies": lb_policies,
+    "lb_pools": partial(nested, "lb_pools", "members", rows_balancing.pool),
+    "lb_policies": partial(nested, "lb_policies", "rules", rows_balancing.policy),
 }
 """By kind."""
