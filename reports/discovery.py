@@ -50,6 +50,7 @@ class Section:
 
 def html(title: str, inventories: Sequence[Inventory]) -> str:
     """Return the report of one or two clouds as one HTML page."""
+    counted = summary.counts(inventories)
     read = [inventory.read_at for inventory in inventories if inventory.read_at]
     return page(
         "discovery.html",
@@ -69,7 +70,8 @@ def html(title: str, inventories: Sequence[Inventory]) -> str:
                 Section(name, text, [f for i in inventories for f in draw(i)])
                 for name, text, draw in SECTIONS
             ],
-            "counts": summary.counts(inventories),
+            "counts": counted,
+            "notes": summary.notes(counted),
         },
     )
 

@@ -24,6 +24,22 @@ def counts(inventories: Sequence[Inventory]) -> list[Line]:
     ]
 
 
+def notes(lines: Sequence[Line]) -> list[Line]:
+    """
+    Return the notes of `counts`, failures first: ``tables``, ``note``, ``is_failed``.
+
+    A service that a cloud does not have leaves a dozen tables empty for one reason: it is one row.
+    """
+    tables: dict[tuple[bool, object], list[str]] = {}
+    for line in lines:
+        if line["note"]:
+            tables.setdefault((not line["is_failed"], line["note"]), []).append(str(line["table"]))
+    return [
+        {"tables": ", ".join(names), "note": note, "is_failed": not is_read}
+        for (is_read, note), names in sorted(tables.items(), key=lambda item: item[0][0])
+    ]
+
+
 def _notes(kind: str, inventories: Sequence[Inventory]) -> list[str]:
     found = [(i, i.failures.get(kind) or i.notes.get(kind)) for i in inventories]
     return [f"{i.role.value}: {text}" for i, text in found if text]

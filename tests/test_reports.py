@@ -230,6 +230,25 @@ def test_counts_tell_empty_from_unread() -> None:
     assert lines["images"]["source"] == 0
 
 
+def test_tables_that_are_empty_for_one_reason_are_one_note() -> None:
+    """A failure comes first; a service that is not there has a dozen tables."""
+    gone = "Cloud old has no dns service."
+    made = empty(Role.SOURCE)
+    partial = Inventory(
+        Role.SOURCE,
+        {kind: table for kind, table in made.tables.items() if kind != "zones"},
+        notes={"servers": gone, "recordsets": gone},
+        failures={"zones": "It broke."},
+    )
+
+    found = summary.notes(summary.counts([partial]))
+
+    assert [(line["tables"], line["note"], line["is_failed"]) for line in found] == [
+        ("zones", "source: It broke.", True),
+        ("servers, recordsets", f"source: {gone}", False),
+    ]
+
+
 def test_csv_and_json_hold_every_row_and_column() -> None:
     """What another program reads is what was found."""
     servers = inventory()["servers"]
