@@ -47,7 +47,7 @@ def worker_commands(cloud: Cloud) -> dict[str, list[str]]:
     }
     for host in compute_hosts(cloud):
         commands[f"nova-compute-{host}"] = _daemon(
-            cloud, "nova-compute", "nova/nova.conf", f"nova-hosts/{host}.conf"
+            cloud, "nova-compute", "nova/nova-compute.conf", f"nova-hosts/{host}.conf"
         )
     for name in ("cinder-scheduler", "cinder-volume"):
         commands[name] = _daemon(cloud, name, "cinder/cinder.conf")

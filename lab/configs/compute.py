@@ -1,4 +1,4 @@
-"""Nova: one configuration for the controller and a small one more for each host."""
+"""Nova: a configuration for the controller, one for all hosts, and a small one for each."""
 
 import shutil
 import uuid
@@ -10,7 +10,7 @@ from lab.roster import compute_hosts
 
 
 def write_nova(lab: Lab, cloud: Cloud) -> None:
-    """Write nova.conf and a file for each compute host."""
+    """Write nova.conf, what of it compute hosts get, and a file for each of them."""
     conf = service_sections(lab, cloud, "nova")
     instances = cloud.home / "nova" / "instances"
     instances.mkdir(parents=True, exist_ok=True)
@@ -50,6 +50,11 @@ def write_nova(lab: Lab, cloud: Cloud) -> None:
     }
     conf["vnc"] = {"enabled": False}
     write_ini(cloud.etc / "nova" / "nova.conf", conf)
+    # As anywhere, hosts know no database. With one, nova-compute asks it while starting, in
+    # threads that register the same options at once, and now and then dies of that.
+    databases = ("database", "api_database")
+    hosts = {name: options for name, options in conf.items() if name not in databases}
+    write_ini(cloud.etc / "nova" / "nova-compute.conf", hosts)
     copy_paste_file(cloud, "nova")
     for host in compute_hosts(cloud):
         write_host(cloud, host)
