@@ -14,11 +14,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from pumphouse.blocks.cloud import OpenStackCloud
 from pumphouse.blocks.site import Site
 from pumphouse.ledger import Status
 from pumphouse.models import Action
@@ -77,23 +77,19 @@ def main() -> None:
         block = cloud.block()
         pair = Site(source=block, target=block, limits={"api_calls": PARALLEL})
         slots = Slots("bench", threading.Semaphore(), threading.Semaphore(), is_shared=False)
-        spent["bare_s"] = _bare(cloud.url, tiny)
+        spent["bare_s"] = _bare(block, tiny)
         spent["tiny_s"] = batch(Work(pair, slots), tiny)
     print(json.dumps(spent))
 
 
-def _bare(url: str, count: int) -> float:
-    """Return the seconds of *count* requests with nothing around them."""
-    with httpx.Client(base_url=url) as client, ThreadPoolExecutor(PARALLEL) as pool:
-        user = {"name": "admin", "password": "lab", "domain": {"id": "default"}}
-        login = {"identity": {"methods": ["password"], "password": {"user": user}}}
-        answer = client.post("/identity/v3/auth/tokens", json={"auth": login})
-        token = answer.headers["X-Subject-Token"]
-        client.headers["X-Auth-Token"] = token
+def _bare(block: OpenStackCloud, count: int) -> float:
+    """Return the seconds of *count* requests by openstacksdk with nothing around them."""
+    with block.connect() as cloud, ThreadPoolExecutor(PARALLEL) as pool:
+        roles = cloud.identity
 
         def post(number: int) -> None:
             body = {"role": {"name": f"role-{number}", "description": ""}}
-            client.post("/identity/v3/roles", json=body).raise_for_status()
+            roles.post("/roles", json=body).raise_for_status()
 
         began = time.monotonic()
         list(pool.map(post, range(count)))

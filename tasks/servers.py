@@ -44,6 +44,9 @@ def wait_for(
     """
     Return the server when it is *status* and Nova is done with it.
 
+    For each server that it shows, Nova asks Neutron for ports and groups: as long as the status
+    stays, it is asked for a list of names only.
+
     Raises:
         WaitFailed: It became ERROR, with Nova's reason, or the time ran out.
     """
@@ -55,7 +58,21 @@ def wait_for(
             raise WaitFailed(what, f"It became ERROR: {fault}")
         return bool(server["status"] == status and not server.get("OS-EXT-STS:task_state"))
 
-    return poll(what, lambda: read_server(api, server_id), done, timeout_s, stop)
+    shown: Server = {}
+
+    def read() -> Server:
+        nonlocal shown
+        if not shown or shown["status"] == status or _has_moved_on(api, shown):
+            shown = read_server(api, server_id)
+        return shown
+
+    return poll(what, read, done, timeout_s, stop)
+
+
+def _has_moved_on(api: Api, shown: Server) -> bool:
+    params = {"all_tenants": 1, "uuid": shown["id"], "status": shown["status"]}
+    found = api.get("compute", "/servers", params)["servers"]
+    return all(server["id"] != shown["id"] for server in found)
 
 
 def settle(api: Api, server_id: str, timeout_s: float, stop: threading.Event = NEVER) -> Server:

@@ -1,0 +1,90 @@
+"""A wait for a server asks Nova little while nothing happens, and misses nothing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pumphouse.errors import WaitFailed
+from pumphouse.tasks import servers
+from pumphouse.tasks.api import Api
+from tests.fakecloud import FakeCloud, Request
+
+TASK = "OS-EXT-STS:task_state"
+
+
+class Nova:
+    """Servers whose states come one after another, a step at each look of any kind."""
+
+    def __init__(self, cloud: FakeCloud, *states: tuple[str, str | None]) -> None:
+        self.states = list(states)
+        self.cloud = cloud
+        cloud.route("GET", "compute", "/servers", self.names)
+        cloud.route("GET", "compute", "/servers/{id}", self.show)
+
+    def step(self) -> tuple[str, str | None]:
+        """Return the state that is seen now; the last one stays."""
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+    def names(self, request: Request) -> dict[str, Any]:
+        """List the server if it has the status that is asked for."""
+        status, _ = self.step()
+        found = [{"id": "s1", "name": "web"}] if request.query["status"] == status else []
+        return {"servers": found}
+
+    def show(self, _: Request) -> dict[str, Any]:
+        """Return the whole server."""
+        status, task = self.step()
+        server = {"id": "s1", "status": status, TASK: task}
+        return {
+            "server": server | ({"fault": {"message": "No host."}} if status == "ERROR" else {})
+        }
+
+    @property
+    def shown(self) -> int:
+        """How often the whole server was asked for."""
+        return len(self.cloud.sent("GET", "compute", "/servers/s1"))
+
+
+@pytest.fixture
+def cloud() -> Iterator[FakeCloud]:
+    with FakeCloud() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def api(cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    monkeypatch.setattr("pumphouse.tasks.waiting.FIRST_PAUSE_S", 0.001)
+    with Api(cloud.block(), "source") as api:
+        yield api
+
+
+def test_shows_a_server_twice_however_long_it_takes(cloud: FakeCloud, api: Api) -> None:
+    nova = Nova(cloud, *[("ACTIVE", "powering-off")] * 20, ("SHUTOFF", None))
+    assert servers.wait_for(api, "s1", "SHUTOFF", 60)["status"] == "SHUTOFF"
+    assert nova.shown == 2
+
+
+def test_waits_until_nova_is_done_with_a_server_that_has_the_status(
+    cloud: FakeCloud, api: Api
+) -> None:
+    nova = Nova(cloud, ("SHUTOFF", "powering-on"), ("SHUTOFF", "powering-on"), ("SHUTOFF", None))
+    assert servers.wait_for(api, "s1", "SHUTOFF", 60)[TASK] is None
+    assert nova.shown == 3
+
+
+def test_goes_through_statuses_in_between(cloud: FakeCloud, api: Api) -> None:
+    Nova(cloud, *[("BUILD", "spawning")] * 5, *[("REBUILD", None)] * 5, ("ACTIVE", None))
+    assert servers.wait_for(api, "s1", "ACTIVE", 60)["status"] == "ACTIVE"
+
+
+def test_says_why_a_server_became_error(cloud: FakeCloud, api: Api) -> None:
+    Nova(cloud, *[("BUILD", "spawning")] * 5, ("ERROR", None))
+    with pytest.raises(WaitFailed, match=r"It became ERROR: No host\."):
+        servers.wait_for(api, "s1", "ACTIVE", 60)
+
+
+def test_gives_up_on_a_server_whose_status_stays(cloud: FakeCloud, api: Api) -> None:
+    Nova(cloud, ("ACTIVE", None))
+    with pytest.raises(WaitFailed, match=r"did not happen within 0\.2 s"):
+        servers.wait_for(api, "s1", "SHUTOFF", 0.2)
