@@ -1,14 +1,14 @@
 """
 Twenty servers at once against one after another, a finished plan again, and Prefect's own share.
 
-Each server has a flavor of 5 GB and a volume. Its guest takes some seconds to stop, to be saved
-and to boot, as real ones do while nobody's processor is busy; the lab's take none, and what was
-left would be how many API servers two cores can run. Two tenants of one shape move by the command
-line and a real Prefect server: the first with one server at a time, the second with several. The
-floor of the wall time is the first's, its servers' seconds counted as often as the second has
-servers. The plan that is run again is the second tenant's, held against a discovery of both
-clouds. Prefect's share is that of its engine around a task that does nothing, and around a batch
-of ten thousand tiny resources at a cloud that answers at once.
+Each server has a flavor of 5 GB and a volume. Its guest takes ten seconds to stop, to be saved
+and to boot, a light one's time, while nobody's processor is busy; the lab's take none, and what
+was left would be how many API servers two cores can run. Two tenants of one shape move by the
+command line and a real Prefect server: the first with one server at a time, the second with
+several. The floor of the wall time is the first's, its servers' seconds counted as often as the
+second has servers. The plan that is run again is the second tenant's, held against a discovery of
+both clouds. Prefect's share is that of its engine around a task that does nothing, and around a
+batch of ten thousand tiny resources at a cloud that answers at once.
 """
 
 import json
@@ -35,7 +35,7 @@ from tests.stack import Stack, running_server
 SERVERS = 20
 ALONE = 5
 PARALLEL = 3
-PACE_S = 5
+PACE_S = 10
 MAKERS = 4
 TASKS = 300
 TINY = 10_000
