@@ -25,4 +25,6 @@ def connect(
         identity_api_version="3",
         # The old release's server may close an idle connection that is just being used.
         connect_retries=3,
+        # Once in a long while its Nova waits for ever for an answer of Glance that it lost.
+        api_timeout=180,
     )
