@@ -61,6 +61,16 @@ def test_an_item_comes_after_everything_it_depends_on() -> None:
     )
 
 
+def test_a_stopped_server_has_no_downtime_but_takes_its_time() -> None:
+    """Nobody misses it while it moves."""
+    src = source()
+    src["servers"][0]["status"] = "SHUTOFF"
+    running, stopped = planned(), planned(src)
+    assert item(stopped, "servers", "v1").downtime_estimate_s == 0
+    assert stopped.duration.longest_downtime_s == 0
+    assert stopped.duration.cutovers_s == running.duration.longest_downtime_s > 0
+
+
 def test_another_network_of_that_name_is_a_conflict() -> None:
     """An external network with other provider attributes is not taken for the same."""
     dst = target()

@@ -142,19 +142,9 @@ class Duration(BaseModel):
         return round(self.preparation_s + self.cutovers_s, 1)
 
 
-def duration(
-    small: int,
-    copies_s: Sequence[float],
-    downtimes_s: Sequence[float],
-    parallel_copies: int,
-    parallel_cutovers: int,
-) -> Duration:
-    """Return how long *small* tiny things, copies and cut-overs take, so many side by side."""
-    return Duration(
-        preparation_s=round(small * SMALL_S + makespan_s(copies_s, parallel_copies), 1),
-        cutovers_s=round(makespan_s(downtimes_s, parallel_cutovers), 1),
-        longest_downtime_s=max(downtimes_s, default=0),
-    )
+def preparation_s(small: int, copies_s: Sequence[float], parallel: int) -> float:
+    """Return how long *small* tiny things take, and then copies, so many side by side."""
+    return round(small * SMALL_S + makespan_s(copies_s, parallel), 1)
 
 
 def makespan_s(seconds: Sequence[float], parallel: int) -> float:
@@ -162,4 +152,4 @@ def makespan_s(seconds: Sequence[float], parallel: int) -> float:
     ends = [0.0] * max(1, parallel)
     for each in seconds:
         heapq.heapreplace(ends, ends[0] + each)
-    return max(ends)
+    return round(max(ends), 1)

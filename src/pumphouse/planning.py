@@ -19,7 +19,7 @@ from pumphouse.closure import closure
 from pumphouse.comparison import Match
 from pumphouse.drafts import Draft, drafts, merge, moved
 from pumphouse.estate import Estate
-from pumphouse.estimates import Duration, Rates, duration
+from pumphouse.estimates import Duration, Rates, makespan_s, preparation_s
 from pumphouse.fingerprints import fingerprint
 from pumphouse.kinds import limited
 from pumphouse.mappings import Mappings
@@ -175,7 +175,7 @@ def _item(draft: Draft, depends: tuple[str, ...], rates: Rates) -> Item:
         action = Action.BLOCKED
         reason = " ".join(dict.fromkeys(problems))
     is_moved = action in (Action.CREATE, Action.UPDATE)
-    is_down = is_moved and draft.kind == "servers"
+    is_down = is_moved and draft.kind == "servers" and draft.row["status"] != "SHUTOFF"
     return Item(
         kind=draft.kind,
         source_id=draft.row["id"],
@@ -286,8 +286,15 @@ def _duration(items: tuple[Item, ...], wishes: Wishes) -> Duration:
         if item.kind in ("images", "snapshots")
         or (item.kind == "volumes" and not item.row["attachments"])
     ]
-    down = [item.downtime_estimate_s for item in moved if item.kind == "servers"]
+    # One that is stopped is missed by nobody, and takes its time all the same.
+    servers = [item for item in moved if item.kind == "servers"]
+    cutovers = [wishes.rates.downtime_s(item.size_bytes) for item in servers]
+    longest = max((item.downtime_estimate_s for item in servers), default=0)
     large = ("images", "snapshots", "volumes", "servers")
     small = sum(item.kind not in large for item in moved)
     copies = [wishes.rates.copy_s(item.size_bytes) for item in apart]
-    return duration(small, copies, down, wishes.parallel_copies, wishes.parallel_cutovers)
+    return Duration(
+        preparation_s=preparation_s(small, copies, wishes.parallel_copies),
+        cutovers_s=makespan_s(cutovers, wishes.parallel_cutovers),
+        longest_downtime_s=longest,
+    )
