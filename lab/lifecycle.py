@@ -161,7 +161,10 @@ def _start_cloud(lab: Lab, cloud: Cloud, processes: Processes) -> None:
     create_defaults(cloud)
     wait_until(
         lambda: not services_missing(cloud),
-        lambda: f"{cloud.name}: {', '.join(sorted(services_missing(cloud)))} not up",
+        lambda: (
+            f"{cloud.name}: {', '.join(sorted(services_missing(cloud)))} not up; "
+            f"see {lab.run / 'logs'}, and start it again"
+        ),
         START_S,
     )
     map_hosts(lab, cloud)
