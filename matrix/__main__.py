@@ -13,12 +13,12 @@ from rich.table import Table
 
 from lab.settings import load_lab
 from matrix import finals, groups, hosts, rollbacks, servers
-from matrix.cells import Cell
+from matrix.cells import Cell, Choice
 from pumphouse.models import Mover
 from tests.ceph import ensure
 
 RESULT = Path("build/matrix.json")
-OPERATIONS: dict[str, Callable[[int], Iterator[Cell]]] = {
+OPERATIONS: dict[str, Callable[[Choice], Iterator[Cell]]] = {
     "server": servers.cells,
     "manage": partial(servers.cells, mover=Mover.MANAGE),
     "rbd": partial(servers.cells, mover=Mover.RBD),
@@ -36,20 +36,36 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m matrix")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(OPERATIONS)}")
     parser.add_argument("--every", type=int, default=1, help="only every N-th effect")
+    parser.add_argument(
+        "--resume", action="store_true", help=f"take over what holds by {RESULT}, and run the rest"
+    )
     options = parser.parse_args()
+    which = Choice(options.every, _held() if options.resume else {})
     cells: list[Cell] = []
     for name in options.names or _possible():
-        for cell in OPERATIONS[name](options.every):
+        for cell in OPERATIONS[name](which):
             cells.append(cell)
+            _write({**which.known, **{one.place: one for one in cells}}.values())
             mark = "holds" if cell.holds else "DOES NOT HOLD"
             words = f"{cell.effect}, {cell.fault}: {cell.outcome} ({mark})"
             print(words, file=sys.stderr, flush=True)
     Console().print(table(cells))
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps([asdict(cell) for cell in cells], indent=2) + "\n")
     wrong = sum(not cell.holds for cell in cells)
     print(f"{len(cells) - wrong} of {len(cells)} cells hold; written to {RESULT}.")
     return 1 if wrong or not cells else 0
+
+
+def _held() -> dict[tuple[str, str, str], Cell]:
+    """Return the cells by place that held in an earlier matrix, which may have been stopped."""
+    if not RESULT.exists():
+        return {}
+    cells = [Cell(**one) for one in json.loads(RESULT.read_text())]
+    return {cell.place: cell for cell in cells if cell.holds}
+
+
+def _write(cells: Iterable[Cell]) -> None:
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps([asdict(cell) for cell in cells], indent=2) + "\n")
 
 
 def _possible() -> list[str]:

@@ -1,7 +1,8 @@
-"""One cell of the matrix."""
+"""One cell of the matrix, and which of them are to be run."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -21,16 +22,47 @@ class Cell:
     outcome: str
     holds: bool
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Where it is in the matrix."""
+        return self.operation, self.effect, self.fault
 
-def chosen(found: Sequence[str], every: int) -> Iterator[tuple[int, str]]:
-    """
-    Yield every *every*-th of the effects that were found, with its number from 1.
 
-    Where there are fewer, the last: the one that says it is done.
+@dataclass(frozen=True)
+class Choice:
     """
-    if every > len(found):
-        yield len(found), found[-1]
-        return
-    for number, name in enumerate(found, 1):
-        if (number - 1 - every // 2) % every == 0:
-            yield number, name
+    Which cells are run.
+
+    Attributes:
+        every: Only those of every so many effects. Where there are fewer effects, of the last:
+            the one that says it is done.
+
+        known: By its place: a cell that is taken over as it was found before.
+    """
+
+    every: int = 1
+    known: Mapping[tuple[str, str, str], Cell] = field(default_factory=dict)
+
+    def cells(
+        self,
+        operation: str,
+        found: Sequence[str],
+        faults: Sequence[str],
+        run: Callable[[int, str, Any], Cell],
+    ) -> Iterator[Cell]:
+        """Yield the cells of effects that were *found*; *run* takes number, effect and fault."""
+        for number, name in self._chosen(found):
+            effect = f"{number} {name}"
+            for fault in faults:
+                yield self.known.get((operation, effect, fault)) or run(number, effect, fault)
+
+    def _chosen(self, found: Sequence[str]) -> Iterator[tuple[int, str]]:
+        if self.every > len(found):
+            yield len(found), found[-1]
+            return
+        for number, name in enumerate(found, 1):
+            if (number - 1 - self.every // 2) % self.every == 0:
+                yield number, name
+
+
+ALL = Choice()

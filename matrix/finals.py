@@ -15,7 +15,7 @@ from prefect.logging import disable_run_logger
 
 from matrix import benches
 from matrix.benches import Bench, not_at_work
-from matrix.cells import Cell, chosen
+from matrix.cells import ALL, Cell, Choice
 from matrix.faults import Fault, effects
 from matrix.processes import apart
 from matrix.servers import expected
@@ -36,17 +36,19 @@ OPERATION = "finalize a project"
 
 
 def cells(
-    every: int = 1, label: str = "matrix-final", faults: tuple[Fault, ...] = tuple(Fault)
+    which: Choice = ALL, label: str = "matrix-final", faults: tuple[Fault, ...] = tuple(Fault)
 ) -> Iterator[Cell]:
-    """Yield the cells of every *every*-th effect, for each of *faults*."""
+    """Yield the cells of *faults* at its effects."""
     with _migrated(label) as bench:
         how, found = apart(lambda: _run(bench, 0, Fault.REFUSED))
         assert how == "done", found
         assert _left(bench) == []
-    for number, name in chosen(found, every):
-        for fault in faults:
-            with _migrated(label) as bench:
-                yield _cell(bench, number, name, fault)
+
+    def run(number: int, effect: str, fault: Fault) -> Cell:
+        with _migrated(label) as bench:
+            return _cell(bench, number, effect, fault)
+
+    yield from which.cells(OPERATION, found, faults, run)
 
 
 @contextmanager
@@ -84,7 +86,7 @@ def _run(bench: Bench, at: int, fault: Fault) -> list[str]:
     return seen
 
 
-def _cell(bench: Bench, number: int, name: str, fault: Fault) -> Cell:
+def _cell(bench: Bench, number: int, effect: str, fault: Fault) -> Cell:
     how, words = apart(lambda: _run(bench, number, fault))
     problems = [] if how == expected(fault, how) else [f"it ended {how}"]
     problems += not_at_work(bench)
@@ -93,7 +95,6 @@ def _cell(bench: Bench, number: int, name: str, fault: Fault) -> Cell:
         problems.append(f"the next run {again}: {words}")
     problems += not_at_work(bench) + _left(bench)
     ended = {"failed": "the rest, then this", "killed": "carried on", "done": "healed"}[how]
-    effect = f"{number} {name}"
     return Cell(OPERATION, effect, fault, "; ".join(problems) or ended, not problems)
 
 

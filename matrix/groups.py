@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from lab.connections import connect
 from lab.settings import load_lab
 from matrix import benches
 from matrix.benches import Bench, back, not_arrived, not_as_before
-from matrix.cells import Cell, chosen
+from matrix.cells import ALL, Cell, Choice
 from matrix.faults import Fault, effects
 from matrix.processes import apart
 from matrix.servers import expected
@@ -39,22 +40,19 @@ Both = Sequence[Bench]
 
 
 def cells(
-    every: int = 1,
+    which: Choice = ALL,
     label: str = "matrix-group",
     faults: tuple[Fault, ...] = tuple(Fault),
     is_sharing: bool = False,
 ) -> Iterator[Cell]:
-    """Yield the cells of every *every*-th effect of one, for each of *faults*."""
+    """Yield the cells of *faults* at the effects of one."""
     operation = SHARING if is_sharing else OPERATION
     with _benches(label, is_sharing) as both:
         how, found = apart(lambda: _run(both, 0, Fault.REFUSED))
         assert how == "done", found
         _back(both)
-        for number, name in chosen(found, every):
-            for fault in faults:
-                yield _cell(operation, both, number, name, fault)
-            if Fault.KILLED in faults:
-                yield _cell(operation, both, number, name, Fault.KILLED, is_taken_back=True)
+        kinds = [*faults, TAKEN_BACK] if Fault.KILLED in faults else faults
+        yield from which.cells(operation, found, kinds, partial(_cell, operation, both))
 
 
 @contextmanager
@@ -135,14 +133,9 @@ def _take_back(both: Both) -> None:
                 take_back(mine.cut_over())
 
 
-def _cell(
-    operation: str,
-    both: Both,
-    number: int,
-    name: str,
-    fault: Fault,
-    is_taken_back: bool = False,
-) -> Cell:
+def _cell(operation: str, both: Both, number: int, effect: str, kind: str) -> Cell:
+    is_taken_back = kind == TAKEN_BACK
+    fault = Fault.KILLED if is_taken_back else Fault(kind)
     how, words = apart(lambda: _run(both, number, fault))
     problems = [] if how == expected(fault, how) else [f"it ended {how}"]
     if is_taken_back:
@@ -158,7 +151,6 @@ def _cell(
     problems += both[0].left() + [said for bench in both for said in not_as_before(bench)]
     killed = "taken back or ended, then moved" if is_taken_back else "carried on"
     ended = {"failed": "undone, then moved", "killed": killed, "done": "healed"}[how]
-    effect, kind = f"{number} {name}", TAKEN_BACK if is_taken_back else fault.value
     return Cell(operation, effect, kind, "; ".join(problems) or ended, not problems)
 
 

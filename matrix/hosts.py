@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from matrix.cells import Cell
+from matrix.cells import ALL, Cell, Choice
 from matrix.moments import ORDER, Moments
 from matrix.runs import SHARED, Runs, kill_run, kill_worker, processes, served
 from pumphouse.deployments.processes import Process
@@ -47,12 +47,15 @@ TRIES = 3
 """How often a run is started that Prefect's server is too busy to begin."""
 
 
-def cells(every: int = 1) -> Iterator[Cell]:
-    """Yield the cells of every *every*-th step, for each fault."""
+def cells(which: Choice = ALL) -> Iterator[Cell]:
+    """Yield the cells of each fault at its steps."""
     names = [step.name for step in steps(by_fuel=False)]
     assert tuple(names) == ORDER, "the steps have changed: say where their effects begin"
     # What waits longest goes first.
-    yield from of((name, fault) for fault in reversed(Fault) for name in names[::every])
+    wanted = [(name, fault) for fault in reversed(Fault) for name in names[:: which.every]]
+    places = {one: (OPERATION, _effect(one[0]), one[1]) for one in wanted}
+    yield from (which.known[place] for place in places.values() if place in which.known)
+    yield from of([one for one, place in places.items() if place not in which.known])
 
 
 def of(wanted: Iterable[Wanted]) -> Iterator[Cell]:
@@ -75,8 +78,12 @@ def _cell(runs: Runs, folder: Path, step: str, fault: Fault) -> Cell:
             outcome, problems = _Trial(runs, rack, step, fault, site).run(folder / site, stack)
     except Exception as error:  # noqa: BLE001 - whatever it is, the cell shows it
         outcome, problems = "", [f"{type(error).__name__}: {error}"]
-    effect = f"{ORDER.index(step) + 1} {step}"
-    return Cell(OPERATION, effect, fault, "; ".join(problems) or outcome, not problems)
+    outcome = "; ".join(problems) or outcome
+    return Cell(OPERATION, _effect(step), fault, outcome, not problems)
+
+
+def _effect(step: str) -> str:
+    return f"{ORDER.index(step) + 1} {step}"
 
 
 class _Trial:

@@ -8,10 +8,11 @@ moved, and nothing of its copy is left.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from matrix import benches
 from matrix.benches import Bench, not_arrived, not_as_before
-from matrix.cells import Cell, chosen
+from matrix.cells import ALL, Cell, Choice
 from matrix.faults import Fault, effects
 from matrix.processes import apart
 from matrix.servers import expected
@@ -21,17 +22,14 @@ OPERATION = "roll back a server"
 
 
 def cells(
-    every: int = 1, label: str = "matrix-back", faults: tuple[Fault, ...] = tuple(Fault)
+    which: Choice = ALL, label: str = "matrix-back", faults: tuple[Fault, ...] = tuple(Fault)
 ) -> Iterator[Cell]:
-    """Yield the cells of every *every*-th effect, for each of *faults*."""
+    """Yield the cells of *faults* at its effects."""
     with benches.bench(label, Mover.MANAGE, is_exposed=True) as bench:
         bench.ready.cut_over().run()
         how, found = apart(lambda: _run(bench, 0, Fault.REFUSED))
         assert how == "done", found
-        for number, name in chosen(found, every):
-            for fault in faults:
-                bench.ready.cut_over().run()
-                yield _cell(bench, number, name, fault)
+        yield from which.cells(OPERATION, found, faults, partial(_cell, bench))
 
 
 def _run(bench: Bench, at: int, fault: Fault) -> list[str]:
@@ -41,7 +39,8 @@ def _run(bench: Bench, at: int, fault: Fault) -> list[str]:
     return seen
 
 
-def _cell(bench: Bench, number: int, name: str, fault: Fault) -> Cell:
+def _cell(bench: Bench, number: int, effect: str, fault: Fault) -> Cell:
+    bench.ready.cut_over().run()
     how, words = apart(lambda: _run(bench, number, fault))
     problems = [] if how == expected(fault, how) else [f"it ended {how}"]
     is_undone = "Everything was undone" in str(words) or "Nothing was touched" in str(words)
@@ -53,7 +52,6 @@ def _cell(bench: Bench, number: int, name: str, fault: Fault) -> Cell:
     problems += not_as_before(bench) + bench.left()
     undone = "undone, then returned" if is_undone else "returned, then finished"
     ended = {"failed": undone, "killed": "carried on", "done": "healed"}[how]
-    effect = f"{number} {name}"
     return Cell(OPERATION, effect, fault, "; ".join(problems) or ended, not problems)
 
 

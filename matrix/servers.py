@@ -9,10 +9,11 @@ hold what they held before, to the last port.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from matrix import benches
 from matrix.benches import Bench, back, not_arrived, not_as_before
-from matrix.cells import Cell, chosen
+from matrix.cells import ALL, Cell, Choice
 from matrix.faults import Fault, effects
 from matrix.processes import apart
 from pumphouse.models import Mover
@@ -22,19 +23,19 @@ UNDONE = ("Everything was undone", "Nothing was touched")
 
 
 def cells(
-    every: int = 1,
+    which: Choice = ALL,
     label: str = "matrix",
     mover: Mover = Mover.IMAGE,
     faults: tuple[Fault, ...] = tuple(Fault),
 ) -> Iterator[Cell]:
-    """Yield the cells of every *every*-th effect, for each of *faults*; *mover*: of its volume."""
+    """Yield the cells of *faults* at its effects; *mover*: of its volume."""
     with benches.bench(label, mover) as bench:
         how, found = apart(lambda: _run(bench, 0, Fault.REFUSED))
         assert how == "done", found
         back(bench.ready)
-        for number, name in chosen(found, every):
-            for fault in faults:
-                yield _cell(bench, number, name, fault)
+        movers = {m.value for m in bench.ready.item.movers.values()} if bench.pool else set()
+        operation = " by ".join([OPERATION, *movers])
+        yield from which.cells(operation, found, faults, partial(_cell, operation, bench))
 
 
 def _run(bench: Bench, at: int, fault: Fault) -> list[str]:
@@ -44,7 +45,7 @@ def _run(bench: Bench, at: int, fault: Fault) -> list[str]:
     return seen
 
 
-def _cell(bench: Bench, number: int, name: str, fault: Fault) -> Cell:
+def _cell(operation: str, bench: Bench, number: int, effect: str, fault: Fault) -> Cell:
     how, words = apart(lambda: _run(bench, number, fault))
     problems = [] if how == expected(fault, how) else [f"it ended {how}"]
     if how == "failed":
@@ -58,9 +59,7 @@ def _cell(bench: Bench, number: int, name: str, fault: Fault) -> Cell:
     back(bench.ready)
     problems += bench.left()
     ended = {"failed": "undone, then moved", "killed": "carried on", "done": "healed"}[how]
-    movers = {m.value for m in bench.ready.item.movers.values()} if bench.pool else set()
-    operation = " by ".join([OPERATION, *movers])
-    return Cell(operation, f"{number} {name}", fault, "; ".join(problems) or ended, not problems)
+    return Cell(operation, effect, fault, "; ".join(problems) or ended, not problems)
 
 
 def expected(fault: Fault, how: str) -> str:
