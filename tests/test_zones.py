@@ -201,6 +201,21 @@ def test_a_secondary_zone_has_masters_and_no_sets(here: FakeDns, there: FakeDns)
     assert set(sent.json()) == {"name", "type", "masters", "description"}
 
 
+def test_the_name_of_a_floating_address_is_said_to_be_lost(here: FakeDns, there: FakeDns) -> None:
+    """Of a zone that is Designate's; one in a zone of the project travels with that."""
+    names = [
+        {"name": f"{host}.100.51.198.in-addr.arpa.", "type": "PTR", "records": [f"{host}.shop."]}
+        for host in (7, 8)
+    ]
+    here.add("7.100.51.198.in-addr.arpa.", "p2", names[0])
+    here.add("8.100.51.198.in-addr.arpa.", "p1", names[1])
+    made = planned(here, there)
+
+    mail, web = made.of("floating_ips")
+    assert "openstack ptr record set REGION:FLOATING_IP 7.shop." in " ".join(mail.losses)
+    assert web.losses == ()
+
+
 def test_what_a_zone_loses_is_said(here: FakeDns, there: FakeDns) -> None:
     """Its delegation is for people; attributes and shares are not carried."""
     here.zones["z-shop.example."] |= {"attributes": {"tier": "gold"}, "shared": True}

@@ -83,6 +83,7 @@ def _port(row: Row, source: Estate) -> Losses:
 def _floating_ip(row: Row, source: Estate) -> Losses:
     yield from _policy(row, source)
     yield from forwardings.losses(row, source)
+    yield from zones.reverse_losses(row, source)
 
 
 def _flavor(row: Row, source: Estate) -> Losses:

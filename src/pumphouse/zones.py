@@ -7,6 +7,7 @@ its name, in a project that is ours.
 """
 
 from collections.abc import Hashable, Iterator, Mapping
+from ipaddress import ip_address
 
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
@@ -88,6 +89,23 @@ def losses(row: Row, source: Estate) -> Iterator[str]:
         yield f"Its attributes ({given}): the target chooses the pool."
     if row["is_shared"]:
         yield "Its shares with other projects: make them at the target."
+
+
+def reverse_losses(row: Row, source: Estate) -> Iterator[str]:
+    """
+    Yield what a floating IP's copy will not have of the reverse DNS of its address.
+
+    Designate keeps the name in a zone of its own, and lets only the project that has the address
+    set it. In a zone of that project it is a record set as any other.
+    """
+    pointer = ip_address(row["floating_ip_address"]).reverse_pointer
+    for found in source.where("recordsets", "name", f"{pointer}."):
+        if found["type"] == "PTR" and found["project_id"] != row["project_id"]:
+            names = " ".join(found["records"] or ())
+            yield (
+                f"Its PTR record ({names}): as its project, set it at the target once the "
+                f"address is there (openstack ptr record set REGION:FLOATING_IP {names})."
+            )
 
 
 def problems(row: Row, source: Estate) -> Iterator[str]:
