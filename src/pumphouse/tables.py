@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
 from pumphouse.schemas import PANDAS_DTYPES, SCHEMAS, Dtype
 
@@ -14,6 +15,10 @@ Row = dict[str, Any]
 # json.dumps with an option makes an encoder for each value: a third of the time of a table.
 _encode = json.JSONEncoder(sort_keys=True).encode
 _decode = json.JSONDecoder().decode
+
+_DTYPES: dict[Dtype, Any] = {
+    dtype: pd.api.types.pandas_dtype(name) for dtype, name in PANDAS_DTYPES.items()
+}
 
 
 def frame(kind: str, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -27,18 +32,18 @@ def frame(kind: str, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     rows = list(rows)
     if unknown := {key for row in rows for key in row} - set(schema.names):
         raise ValueError(f"{kind} has no column {', '.join(sorted(unknown))}")
-    return pd.DataFrame(
-        {c.name: _series([row.get(c.name) for row in rows], c.dtype) for c in schema.columns}
-    )
+    # Arrays, not Series, which pandas would align with one another: small tables take no time.
+    columns = {c.name: _array([row.get(c.name) for row in rows], c.dtype) for c in schema.columns}
+    return pd.DataFrame(columns, copy=False)
 
 
-def _series(values: list[Any], dtype: Dtype) -> "pd.Series[Any]":
+def _array(values: list[Any], dtype: Dtype) -> Any:
     if dtype == "json":
         values = [None if v is None else _encode(v) for v in values]
     if dtype == "time":
         parsed = pd.to_datetime(pd.Series(values, dtype="object"), utc=True, format="ISO8601")
-        return parsed.astype("datetime64[us, UTC]")
-    return pd.Series(values, dtype=PANDAS_DTYPES[dtype])
+        return parsed.astype(_DTYPES[dtype]).array
+    return pd.array(values, dtype=_DTYPES[dtype])
 
 
 def problems(kind: str, table: pd.DataFrame) -> list[str]:
@@ -57,21 +62,23 @@ def problems(kind: str, table: pd.DataFrame) -> list[str]:
 
 def rows(kind: str, table: pd.DataFrame) -> list[Row]:
     """Return each row of *table* as plain Python values, JSON columns decoded."""
+    if table.empty:
+        return []
     columns = SCHEMAS[kind].columns
     names = [column.name for column in columns]
-    plain = [_plain(table[column.name], column.dtype) for column in columns]
+    found = dict(table.items())
+    plain = [_plain(found[column.name].array, column.dtype) for column in columns]
     return [dict(zip(names, values, strict=True)) for values in zip(*plain, strict=True)]
 
 
-def _plain(column: "pd.Series[Any]", dtype: Dtype) -> list[Any]:
+def _plain(column: ExtensionArray, dtype: Dtype) -> list[Any]:
     """Return a column's values. A whole column at once is ten times as fast as row by row."""
-    is_there = column.notna().to_list()
-    values = column.astype(object).to_list()
+    values, is_missing = column.tolist(), column.isna()
+    if is_missing.any():
+        pairs = zip(values, is_missing.tolist(), strict=True)
+        values = [None if missing else value for value, missing in pairs]
     if dtype == "json":
-        return [_decode(v) if there else None for v, there in zip(values, is_there, strict=True)]
+        return [None if v is None else _decode(v) for v in values]
     if dtype == "time":
-        pairs = zip(values, is_there, strict=True)
-        return [v.isoformat() if there else None for v, there in pairs]
-    if column.hasnans:
-        return [v if there else None for v, there in zip(values, is_there, strict=True)]
+        return [None if v is None else v.isoformat() for v in values]
     return values
