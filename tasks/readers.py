@@ -20,6 +20,16 @@ Raw = dict[str, Any]
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
+WAKING: dict[str, tuple[str, dict[str, Any]]] = {
+    "network": ("/networks", {"limit": 1, "fields": "id"})
+}
+"""
+By service: a small read that wakes it before several come at once.
+
+A Neutron that has just been started loads its policies when it first has something to show.
+What others ask for meanwhile is judged by no policy, and they get empty lists.
+"""
+
 LISTED_HYPERVISORS = "2.87"
 """The last compute microversion whose hypervisors have their capacity in the listing."""
 
@@ -34,7 +44,11 @@ class LimitedApi(Api):
     def adapter(self, service: str) -> Adapter:
         """As `Api.adapter`; one thread at a time asks a service for its versions."""
         with self._reader.asking(service):
-            return super().adapter(service)
+            adapter = super().adapter(service)
+            if service in WAKING and self._reader.is_first(service):
+                path, params = WAKING[service]
+                self._once(adapter, "GET", path, None, params, None, None)
+            return adapter
 
     def _once(self, *request: Any) -> tuple[requests.Response | RequestFailed, float | None]:
         with self._reader.slots:
@@ -66,6 +80,7 @@ class CloudReader:
         self.tables: AbstractContextManager[Any] = threading.BoundedSemaphore(self.limit)
         self._lock = threading.RLock()
         self._locks: dict[str, threading.RLock] = {}
+        self._woken: set[str] = set()
         self._connection: Connection | None = None
         self._refused: CloudUnreachable | None = None
         self._read: dict[str, list[Raw]] = {}
@@ -119,6 +134,13 @@ class CloudReader:
             except CloudUnreachable as error:
                 self._refused = error
                 raise
+
+    def is_first(self, service: str) -> bool:
+        """Tell whether *service* is asked for the first time."""
+        with self._lock:
+            is_first = service not in self._woken
+            self._woken.add(service)
+            return is_first
 
     def once(self, name: str, read: Callable[[], list[Raw]]) -> list[Raw]:
         """Return what *read* returns, calling it only the first time that *name* is asked for."""

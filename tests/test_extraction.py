@@ -4,6 +4,7 @@ import pickle
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,20 @@ def test_rights_to_read_members_may_be_missing(cloud: FakeCloud, reader: CloudRe
 
     with pytest.raises(MissingRights):
         read(reader, "images")
+
+
+def test_neutron_is_woken_before_several_ask_it() -> None:
+    """It loads its policies when it first shows something; others get empty lists meanwhile."""
+    kinds = ("networks", "subnets", "ports")
+    with FakeCloud() as fake, CloudReader(fake.block(), Role.TARGET, 3) as reader:
+        for kind in kinds:
+            fake.listing("network", f"/{kind}", kind, [])
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(lambda kind: read(reader, kind), kinds))
+        first, *others = fake.sent("GET", "network")
+
+    assert (first.path, first.query["limit"]) == ("/networks", "1")
+    assert sorted(other.path for other in others) == ["/networks", "/ports", "/subnets"]
 
 
 def test_a_listing_costs_pages(cloud: FakeCloud, reader: CloudReader) -> None:
