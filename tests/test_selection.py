@@ -141,6 +141,14 @@ def test_what_finds_nothing_says_what_there_is(text: str, said: str) -> None:
     assert said in " ".join(caught.value.problems)
 
 
+@pytest.mark.parametrize("text", ["projects[]", "servers[ ]", "volumes[\n]"])
+def test_an_empty_condition_is_not_the_whole_cloud(text: str) -> None:
+    """A shell's variable that is not set must not select everything, nor leave all of it out."""
+    for include, exclude in ((text, ()), ("web-1", (text,))):
+        with pytest.raises(ConfigError, match="The condition is empty; say everything for the"):
+            of(include, exclude=exclude)
+
+
 def test_a_name_with_two_bearers_is_refused() -> None:
     """A name that two servers bear selects neither; the ids are said."""
     rows: Any = source()

@@ -59,6 +59,11 @@ def parsed(text: str) -> Criterion:
                 f"selection {text!r}",
                 [f"{kind} cannot be selected by; these can: {', '.join(sorted(CONDITIONED))}."],
             )
+        if not condition.strip():
+            raise ConfigError(
+                f"selection {text!r}",
+                [f"The condition is empty; say {EVERYTHING} for the whole cloud."],
+            )
         return Criterion(kind, condition, is_condition=True)
     given = _NAMED.match(text)
     if not given:
