@@ -3,9 +3,11 @@
 import copy
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pumphouse.bodies import Ids
 from pumphouse.errors import PumphouseError
@@ -106,11 +108,23 @@ def one(
         target_id = effect(api, item, ids)
     except PumphouseError as error:
         done = entry(item, Status.FAILED, str(error))
+    except Exception as error:  # noqa: BLE001 - the others can be done
+        done = entry(item, Status.FAILED, _unforeseen(error))
     else:
         done = entry(item, Status.DONE, item.reason, target_id)
     seconds = round(time.monotonic() - began, 3)
     changes = {"request_ids": tuple(api.changes[before:])}
     return done.model_copy(update={"seconds": seconds, "started_at": started, **changes})
+
+
+def _unforeseen(error: Exception) -> str:
+    """Return the words of an error that is none of ours, with the place where it came up."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__}: {error}, {Path(at.filename).name} line {at.lineno}"
+    return (
+        f"It failed as nobody foresaw ({what}), and may be at the target half-made; the same "
+        "migration finds it there and completes it. If it fails again, report this."
+    )
 
 
 def waits_for(item: Item, failed: Iterable[str]) -> str:

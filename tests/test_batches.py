@@ -42,6 +42,21 @@ def test_one_bad_of_many() -> None:
     assert run([item("a"), item("bad"), child, item("z")]) == expected
 
 
+def test_what_nobody_foresaw_fails_one_item_only() -> None:
+    """Another exception than ours is an entry too, with its type and place; the others go on."""
+
+    def unforeseen(api: Api, one: Item, ids: Any) -> str:
+        return str(ids["networks"][one.row["near"]])
+
+    rows = [{"near": "gone"}, {"near": "n"}]
+    items = [item(f"i{at}", row=row) for at, row in enumerate(rows)]
+    with FakeCloud() as cloud, Api(cloud.block(), "target") as api:
+        known = {"networks": {"n": "N"}}
+        bad, good = do_batch(api, items, unforeseen, known, frozenset())
+    assert (bad.status, good.status, good.target_id) == (Status.FAILED, Status.DONE, "N")
+    assert "KeyError: 'gone', test_batches.py line" in bad.message
+
+
 def test_what_failed_earlier_counts() -> None:
     """A dependency of an earlier batch leaves an item too."""
     child = item("child", depends_on=("projects:p",))
