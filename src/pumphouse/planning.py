@@ -11,7 +11,7 @@ from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse import balancers, images, policies, quota_sets, trunks
+from pumphouse import balancers, forwardings, images, policies, quota_sets, routers, trunks
 from pumphouse.addresses import addresses
 from pumphouse.allowances import quotas
 from pumphouse.capacity import servers
@@ -30,6 +30,7 @@ from pumphouse.plan import Item, Plan
 from pumphouse.rbd_options import SharedBackends
 from pumphouse.selection import Chosen
 from pumphouse.support import support
+from pumphouse.tables import Row
 from pumphouse.translation import translated
 
 REFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -58,7 +59,9 @@ REFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     "routers": (("projects", "project_id"),),
     "rbac_policies": (("projects", "project_id"), ("projects", "target_project_id")),
     "zones": (("projects", "project_id"),),
-    "ports": (("networks", "network_id"), ("qos_policies", "qos_policy_id")),
+    "ports": (
+        ("networks", "network_id"), ("projects", "project_id"), ("qos_policies", "qos_policy_id"),
+    ),
     "trunks": (("projects", "project_id"), ("ports", "port_id")),
     "floating_ips": (
         ("networks", "floating_network_id"), ("projects", "project_id"),
@@ -131,7 +134,7 @@ def _plan(what: Chosen, source: Estate, target: Estate, wishes: Wishes) -> Plan:
     every = drafts(rows, made, target, wishes.mover, wishes.movers)
     choose(every, made, target, wishes.shared, wishes.movers)
     by_itself = frozenset(what.others.get("volumes", ()))
-    every, notes = limited(every, what.kinds, partial(_referred, source=made.estate), by_itself)
+    every, notes = limited(every, what.kinds, partial(_along, source=made.estate), by_itself)
     for draft in every:
         if draft.key in wishes.skipped:
             draft.match = Match(Action.SKIP, draft.match.target_id, SKIPPED)
@@ -219,7 +222,7 @@ def _referred(draft: Draft, source: Estate) -> Iterable[str]:
         keys += [f"volumes:{v['id']}" for v in row["attached"]]
         keys += [f"ports:{p['id']}" for p in row["ports"]]
         keys += [f"trunks:{t['id']}" for t in trunks.of_server(row, source)]
-        keys += [f"floating_ips:{each['id']}" for each in row["forwardings"]]
+        keys += [f"floating_ips:{id_}" for id_ in _floating(row, source)]
         keys += [f"images:{row['image_id']}"] if draft.mover is Mover.REBUILD else []
         keys += [f"images:{id_}" for id_ in images.needed([row])]
         keys += [f"flavors:{f['id']}" for f in source.where("flavors", "name", row["flavor_name"])]
@@ -258,6 +261,42 @@ def _referred(draft: Draft, source: Estate) -> Iterable[str]:
     if draft.kind in ("volumes", "snapshots"):
         types = source.where("volume_types", "name", row["volume_type"])
         keys += [f"volume_types:{t['id']}" for t in types]
+    return keys
+
+
+def _floating(server: Row, source: Estate) -> list[str]:
+    """Return the floating IPs that lead to a server, or did before its cut-over was cut short."""
+    bound = [
+        fip["id"]
+        for port in [*server["ports"], *server["subports"]]
+        for fip in source.where("floating_ips", "port_id", port["id"])
+    ]
+    return [
+        *bound,
+        *(each["id"] for each in server["forwardings"]),
+        *forwardings.taken_off(server),
+    ]
+
+
+def _needed(draft: Draft, source: Estate) -> Iterable[str]:
+    """
+    Return the keys of all that *draft* cannot be whole without.
+
+    That is what it refers to, and what need not be there before it: the groups that rules name.
+    """
+    keys = [*_referred(draft, source)]
+    if draft.kind == "security_groups":
+        keys += [f"security_groups:{rule['remote_group_id']}" for rule in draft.row["rules"]]
+    return keys
+
+
+def _along(draft: Draft, source: Estate) -> Iterable[str]:
+    """Return the keys of what *draft* needs, and of a server the routers to its floating IPs."""
+    keys = [*_needed(draft, source)]
+    if draft.kind == "servers" and _floating(draft.row, source):
+        ports = [*draft.row["ports"], *draft.row["subports"]]
+        networks = dict.fromkeys(port["network_id"] for port in ports)
+        keys += [f"routers:{id_}" for net in networks for id_ in routers.on_network(net, source)]
     return keys
 
 

@@ -23,6 +23,17 @@ def fitting(row: Row, target: Estate) -> list[str]:
     return [flag for flag, column in FLAGS.items() if row[column] and fits[flag]]
 
 
+def on_network(network_id: str, source: Estate) -> list[str]:
+    """Return the ids of the routers that have an interface on a network."""
+
+    def routed(port: Row) -> str | None:
+        return port["network_id"] if "interface" in (port["device_owner"] or "") else None
+
+    return [
+        port["device_id"] for port in source.grouped("ports", "routed", routed).get(network_id, [])
+    ]
+
+
 def losses(row: Row) -> Iterator[str]:
     """Return what a copy of a router will not have, as sentences."""
     kept = row.get("target_flags", ())
