@@ -17,6 +17,7 @@ from pumphouse import (
     zones,
 )
 from pumphouse.estate import Estate
+from pumphouse.exclusions import without
 from pumphouse.tables import Row
 
 if TYPE_CHECKING:
@@ -113,8 +114,6 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     floating += _pick(estate, "floating_ips", ours)
     found["floating_ips"] = kept("floating_ips", floating)
     _add_networks(estate, found, whole, homes, what)
-    found["networks"] = kept("networks", found["networks"])
-    found["routers"] = kept("routers", found["routers"])
     groups = [row["id"] for row in alone("security_groups")]
     groups += [i for r in found["load_balancers"] for i in r["vip_security_group_ids"] or ()]
     found["security_groups"] = _security_groups(estate, found["ports"], whole, groups)
@@ -122,7 +121,7 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     owned = _owned(estate, "zones", whole)
     found["zones"] = zones.chosen(kept("zones", owned + alone("zones")), estate)
     _add_identity(estate, found, homes, what)
-    return found
+    return without(found, what.left_out) if what.left_out else found
 
 
 def _add_snapshots(estate: Estate, found: Rows, alone: list[Row], what: "Chosen") -> None:
@@ -266,7 +265,7 @@ def _add_networks(
         + _owned(estate, "networks", whole)
         + _pick(estate, "networks", [f["floating_network_id"] for f in found["floating_ips"]])
     )
-    joined = {row["id"] for row in networks}
+    joined = {row["id"] for row in networks} - what.left_out.get("networks", frozenset())
     for router in estate.rows("routers"):
         interfaces = [
             port

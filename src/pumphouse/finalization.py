@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pumphouse import balancers
 from pumphouse.estate import Estate
+from pumphouse.exclusions import LEFT_OUT
 from pumphouse.plan import Item, Plan
 from pumphouse.staying import Bounds, Judge
 
@@ -62,7 +63,7 @@ def removals(intended: Plan, source: Estate, target: Estate, bounds: Bounds) -> 
         items = intended.of(kind)
         # What lies in a zone goes before it.
         for item in reversed(items) if kind == "zones" else items:
-            if _is_default(item):
+            if _is_default(item) or item.reason == LEFT_OUT:
                 continue
             reason = judge.reason(item)
             if not reason:

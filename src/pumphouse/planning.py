@@ -7,6 +7,7 @@ Pure over tables: it needs no cloud, and 100,000 resources take seconds.
 import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from pydantic import BaseModel, ConfigDict
@@ -15,11 +16,12 @@ from pumphouse import balancers, forwardings, images, policies, quota_sets, rout
 from pumphouse.addresses import addresses
 from pumphouse.allowances import quotas
 from pumphouse.capacity import servers
-from pumphouse.closure import closure
+from pumphouse.closure import KINDS, closure
 from pumphouse.comparison import Match
 from pumphouse.drafts import Draft, drafts, merge, moved
 from pumphouse.estate import Estate
 from pumphouse.estimates import Duration, Rates, makespan_s, preparation_s
+from pumphouse.exclusions import LEFT_OUT
 from pumphouse.fingerprints import fingerprint
 from pumphouse.kinds import limited
 from pumphouse.mappings import Mappings
@@ -31,7 +33,7 @@ from pumphouse.rbd_options import SharedBackends
 from pumphouse.selection import Chosen
 from pumphouse.support import support
 from pumphouse.tables import Row
-from pumphouse.translation import translated
+from pumphouse.translation import Translation, translated
 
 REFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     "projects": (("domains", "domain_id"), ("projects", "parent_id")),
@@ -137,15 +139,18 @@ def _plan(what: Chosen, source: Estate, target: Estate, wishes: Wishes) -> Plan:
     every, notes = limited(every, what.kinds, partial(_along, source=made.estate), by_itself)
     for draft in every:
         if draft.key in wishes.skipped:
-            draft.match = Match(Action.SKIP, draft.match.target_id, SKIPPED)
-            draft.problems, draft.losses = [], []
+            _leave_alone(draft, SKIPPED)
+    if what.left_out.keys() - {"servers"}:
+        every += _left_out(every, what, made, target, wishes)
+        every.sort(key=lambda draft: KINDS.index(draft.kind))
     _say_passwords(every, wishes.passwords)
     merge(every, made)
     support(every, made, target)
     costs = addresses(every, target) + quotas(every, made.estate, target)
     costs += servers(every, target)
+    _say_lacking(every, made.estate)
+    every = [draft for draft in every if draft.match.reason != LEFT_OUT or draft.match.target_id]
     depends = _dependencies(every, made.estate)
-    _say_skipped(every, depends)
     items = tuple(_item(draft, depends[draft.key], wishes.rates) for draft in every)
     return Plan(
         items=items,
@@ -300,21 +305,48 @@ def _along(draft: Draft, source: Estate) -> Iterable[str]:
     return keys
 
 
-def _say_skipped(every: list[Draft], depends: Mapping[str, tuple[str, ...]]) -> None:
-    """Block what needs something that is skipped and that the target does not have."""
+def _leave_alone(draft: Draft, reason: str) -> None:
+    draft.match = Match(Action.SKIP, draft.match.target_id, reason)
+    draft.problems, draft.losses = [], []
+
+
+def _left_out(
+    every: list[Draft], what: Chosen, made: Translation, target: Estate, wishes: Wishes
+) -> list[Draft]:
+    """Return drafts of what is left out and needed all the same, with what the target has."""
+    there = {draft.key for draft in every}
+    needed = {key for draft in every for key in _needed(draft, made.estate)} - there
+    whole = closure(made.estate, what.model_copy(update={"left_out": {}}))
+    rows = {k: [r for r in of if f"{k}:{r['id']}" in needed] for k, of in whole.items()}
+    found = drafts(rows, made, target, wishes.mover, wishes.movers)
+    for draft in found:
+        if draft.match.action is Action.CONFLICT:
+            draft.match = replace(draft.match, target_id=None)
+        _leave_alone(draft, LEFT_OUT)
+    return found
+
+
+LACKING = {
+    SKIPPED: "which the plan skips; skip it too, or not that.",
+    LEFT_OUT: "left out by --exclude and not at the target; leave it out too, or not that.",
+}
+"""By why something stays: what is said of it to what needs it."""
+
+
+def _say_lacking(every: list[Draft], source: Estate) -> None:
+    """Block what needs something that stays and that the target does not have."""
     lacking = {
-        draft.key: f"{draft.kind} {draft.label}"
+        draft.key: draft
         for draft in every
-        if draft.match.reason == SKIPPED and draft.match.target_id is None
+        if draft.match.reason in LACKING and draft.match.target_id is None
     }
-    if not lacking:
-        return
-    for draft in every:
-        missing = [lacking[key] for key in depends[draft.key] if key in lacking]
-        if missing and draft.is_moved:
-            draft.problems.append(
-                f"It needs {', '.join(missing)}, which the plan skips; skip it too, or not that."
-            )
+    for draft in every if lacking else ():
+        needed = dict.fromkeys(_needed(draft, source)) if draft.is_moved else ()
+        for reason, words in LACKING.items():
+            those = [lacking[key] for key in needed if key in lacking]
+            named = [f"{d.kind} {d.label}" for d in those if d.match.reason == reason]
+            if named:
+                draft.problems.append(f"It needs {', '.join(named)}, {words}")
 
 
 def _duration(items: tuple[Item, ...], wishes: Wishes) -> Duration:

@@ -35,7 +35,7 @@ class Chosen(BaseModel):
     Attributes:
         others: By kind, things that were chosen by themselves.
 
-        left_out: By kind, what must not come along although a chosen project owns it.
+        left_out: By kind, what must not come along, whatever owns or needs it.
 
         is_everything: Whether the whole cloud was asked for.
 
@@ -107,7 +107,12 @@ def chosen(selection: Selection, estate: Estate) -> Chosen:
     amphorae = {row["compute_id"] for row in estate.rows("amphorae")}
     servers = tuple(id_ for id_ in meant if id_ not in amphorae)
     others = {
-        kind: tuple(r["id"] for r in estate.rows(kind) if r["id"] in of - away.get(kind, set()))
+        kind: tuple(
+            row["id"]
+            for row in estate.rows(kind)
+            if row["id"] in of - away.get(kind, set())
+            and (row.get("project_id") or row.get("owner_id")) not in away.get("projects", ())
+        )
         for kind, of in ids.items()
     }
     if not (servers or projects or any(others.values())):
