@@ -307,3 +307,43 @@ def test_flavors_of_another_network_share_are_others(factor: float, action: Acti
     dst["flavors"] = [{**src["flavors"][0], "id": "F1", "rxtx_factor": factor}]
     found = next(i for i in planned(src, dst).items if i.key == "flavors:f1")
     assert found.action is action
+
+
+@pytest.mark.parametrize(
+    ("what", "kinds", "key"),
+    [
+        ("volumes:spare", (), "volumes:vol2"),
+        ("project:shop", ("volumes",), "volumes:vol2"),
+        ("project:shop", ("servers",), "volumes:vol1"),
+        ("server:web-1", ("servers",), "servers:v1"),
+        ("networks:front", (), "networks:n1"),
+    ],
+)
+def test_quotas_hold_for_plans_without_quotas_too(
+    what: str, kinds: tuple[str, ...], key: str
+) -> None:
+    """What is chosen alone, or limited to kinds, needs room in its project as a whole one does."""
+    here, dst = estate(source()), there(target())
+    dst["networks"].pop(), dst["subnets"].pop()
+    dst["quotas"] = [
+        {"project_id": "P1", "service": service, "resource": resource, "limit": 0, "used": 0}
+        for service, resource in (
+            ("volume", "gigabytes"), ("compute", "cores"), ("network", "network"),
+        )
+    ]  # fmt: skip
+    wanted = chosen(Selection(include=(what,), kinds=kinds), here)
+    made = plan(wanted, here, estate(dst))
+    assert "is 0, 0 are used and" in reason(made, key)
+    assert costs(made, "Default/shop")
+    for row in dst["quotas"]:
+        row["limit"] = 100
+    assert plan(wanted, here, estate(dst)).obstacles == []
+
+
+def test_a_limit_of_each_volume_holds_for_one_that_is_chosen_alone() -> None:
+    """The largest volume, too."""
+    dst = there(target())
+    limit = {"service": "volume", "resource": "per_volume_gigabytes", "limit": 0, "used": 0}
+    dst["quotas"] = [{"project_id": "P1", **limit}]
+    made = planned(dst=dst, what=("volumes:spare",))
+    assert "per_volume_gigabytes is 0; raise it to 1" in reason(made, "volumes:vol2")

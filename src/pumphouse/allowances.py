@@ -17,9 +17,17 @@ Numbers = dict[Key, int]
 
 
 def quotas(every: list[Draft], source: Estate, target: Estate) -> list[Cost]:
-    """Return what each project needs of its quotas; block the quotas that are too small."""
+    """
+    Return what each project needs of its quotas; block the quotas that are too small.
+
+    Where a plan does not have the quotas, what needs too much of them is blocked.
+    """
     needed = _needed(every)
-    limits = {d.project: _limits(d, source, target) for d in every if d.kind == "quotas"}
+    limits: dict[str, tuple[Numbers, Numbers]] = {}
+    for draft in every:
+        is_asked = draft.kind == "quotas" or draft.project in needed
+        if is_asked and draft.project and draft.project not in limits:
+            limits[draft.project] = _limits(draft, source, target)
     for draft in every:
         if draft.kind == "quotas" and draft.match.action in (Action.CREATE, Action.UPDATE):
             mine = {(draft.row["service"], k): v for k, v in draft.row["limits"].items()}
@@ -34,8 +42,24 @@ def quotas(every: list[Draft], source: Estate, target: Estate) -> list[Cost]:
             of_all = needed.get(draft.project, {})
             mine = {key: value for key, value in of_all.items() if key[0] == service}
             draft.problems += quota_problems(mine, limit, used)
+    _unquoted(every, needed, limits)
     _each(every, limits, source, target)
     return costs
+
+
+def _unquoted(
+    every: list[Draft],
+    needed: Mapping[str, Numbers],
+    limits: Mapping[str, tuple[Numbers, Numbers]],
+) -> None:
+    """Block what needs more than there is of quotas that are not in the plan themselves."""
+    planned = {(d.project, d.row["service"]) for d in every if d.kind == "quotas"}
+    for draft in every:
+        if draft.project in limits and _is_counted(draft):
+            keys = {(service, resource) for service, resource, n in _counted(draft) if n}
+            of_all = needed[draft.project]
+            mine = {key: of_all[key] for key in keys if (draft.project, key[0]) not in planned}
+            draft.problems += quota_problems(dict(sorted(mine.items())), *limits[draft.project])
 
 
 def _each(
@@ -82,7 +106,8 @@ def _seated(group_id: str | None, user: str | None, target: Estate) -> int:
 
 
 def _limits(draft: Draft, source: Estate, target: Estate) -> tuple[Numbers, Numbers]:
-    there = project_there(draft.row["project_id"], source, target)
+    project = draft.row.get("project_id") or draft.row["owner_id"]
+    there = project_there(project, source, target)
     rows = target.where("quotas", "project_id", there["id"]) if there else []
     limits = {(q["service"], q["resource"]): q["limit"] for q in rows}
     used = {(q["service"], q["resource"]): q["used"] or 0 for q in rows}
@@ -99,12 +124,16 @@ def _costs(project: str, needed: Numbers, limits: Numbers, used: Numbers) -> Ite
 def _needed(every: list[Draft]) -> dict[str, Numbers]:
     total: dict[str, Numbers] = {}
     for draft in every:
-        if not draft.is_moved or (draft.match.target_id and draft.kind != "servers"):
+        if not _is_counted(draft):
             continue
         numbers = total.setdefault(draft.project, {})
         for service, resource, amount in _counted(draft):
             numbers[service, resource] = numbers.get((service, resource), 0) + amount
     return total
+
+
+def _is_counted(draft: Draft) -> bool:
+    return draft.is_moved and not (draft.match.target_id and draft.kind != "servers")
 
 
 NETWORK = {
