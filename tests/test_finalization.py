@@ -216,6 +216,23 @@ def test_what_others_need_stays() -> None:
     assert "1 volumes, 1 networks, 1 snapshots, 1 images" in found["projects:p1"].reason
 
 
+@pytest.mark.parametrize(
+    "where", [{"project_id": "p2"}, {"domain_id": "default"}, {"system": "all"}]
+)
+def test_a_user_with_a_role_elsewhere_by_a_group_stays(where: dict[str, str]) -> None:
+    """One on what goes keeps nobody; on another project, a domain or the system it does."""
+    here, there = moved()
+    here["assignments"].append({"role_id": "r1", "group_id": "g1", "project_id": "p1"})
+    assert judged(here, there)["users:u1"].is_removed
+    here["assignments"].append({"role_id": "r1", "group_id": "g1", **where})
+    found = judged(here, there)
+    assert found["users:u1"].reason == (
+        "It has a role somewhere that stays, by its group Default/staff."
+    )
+    assert found["keypairs:u1:k1"].reason == "Its user stays."
+    assert found["projects:p1"].is_removed
+
+
 def test_a_server_by_itself_takes_no_project_along() -> None:
     """Projects and users go only when the project was chosen by name."""
     found = judged(*moved(), "server:v1")

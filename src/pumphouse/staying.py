@@ -322,13 +322,16 @@ class Judge:
             return "It is the user that we work as."
         if item.target_id is None:
             return "It was not migrated."
-        for row in self.source.where("assignments", "user_id", item.source_id):
-            if f"projects:{row['project_id']}" not in self.gone:
-                return "It has a role somewhere that stays."
-        projects = {r["project_id"] for r in self.source.where("assignments", "user_id",
-                                                               item.source_id)}  # fmt: skip
-        if not projects:
-            return "It has no role in a project that goes."
+        own = self.source.where("assignments", "user_id", item.source_id)
+        if any(f"projects:{row['project_id']}" not in self.gone for row in own):
+            return "It has a role somewhere that stays."
+        for member in self.source.where("group_members", "user_id", item.source_id):
+            for row in self.source.where("assignments", "group_id", member["group_id"]):
+                if f"projects:{row['project_id']}" not in self.gone:
+                    group = self.source.label("groups", member["group_id"])
+                    return f"It has a role somewhere that stays, by its group {group}."
+        if not own:
+            return "It has no role of its own in a project that goes."
         servers = [r["id"] for r in self.source.where("servers", "user_id", item.source_id)]
         return "It owns servers that stay." if self._staying("servers", servers) else ""
 
