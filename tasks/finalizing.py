@@ -16,6 +16,7 @@ from pumphouse.finalization import Removal
 from pumphouse.ledger import Entry, Status
 from pumphouse.models import SOURCE_ID, Mover, Role
 from pumphouse.policies import UNMARKED
+from pumphouse.routers import INTERFACES
 from pumphouse.tasks import balancers, claims, images, servers, volumes
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.carrying import Carrier, noted_mover
@@ -183,12 +184,15 @@ def _networking(work: Work, source: Api, removal: Removal) -> None:
 
 
 def _router(work: Work, source: Api, removal: Removal) -> None:
+    """Delete a router; before it its interfaces, and before these the routes that use them."""
     path = f"/routers/{removal.source_id}"
-    interfaces = source.list("network", "/ports", "ports", params={"device_id": removal.source_id})
+    ports = source.list("network", "/ports", "ports", params={"device_id": removal.source_id})
+    interfaces = [port for port in ports if port["device_owner"] in INTERFACES]
+    if interfaces and source.get("network", path)["router"].get("routes"):
+        source.call("PUT", "network", path, json={"router": {"routes": []}}, retry=True)
     for port in interfaces:
-        if "router_interface" in port["device_owner"]:
-            body = {"port_id": port["id"]}
-            source.call("PUT", "network", f"{path}/remove_router_interface", json=body, retry=True)
+        body = {"port_id": port["id"]}
+        source.call("PUT", "network", f"{path}/remove_router_interface", json=body, retry=True)
     _gone(source, "network", path)
 
 

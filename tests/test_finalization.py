@@ -274,6 +274,42 @@ def test_an_immutable_project_stays() -> None:
     assert "set that option to false" in judged(here, there)["projects:p1"].reason
 
 
+HA = "network:ha_router_replicated_interface"
+
+
+def test_a_highly_available_router_goes_with_its_network() -> None:
+    """Its interfaces have an owner of their own, and its own network is none of the plan's."""
+    here, there = moved()
+    for rows, port in ((here, "po2"), (there, "PO2")):
+        next(p for p in rows["ports"] if p["id"] == port)["device_owner"] = HA
+    next(p for p in there["ports"] if p["id"] == "PO2")["device_id"] = "RO1"
+    here["networks"].append(
+        {"id": "nha", "name": "HA network", "project_id": "", "is_external": False}
+    )
+    here["ports"].append(
+        {"id": "po9", "network_id": "nha", "device_id": "ro1",
+         "device_owner": "network:router_ha_interface",
+         "fixed_ips": [{"subnet_id": "sha", "ip_address": "169.254.192.1"}]}
+    )  # fmt: skip
+    found = judged(here, there, "project:shop", "routers:edge")
+    assert found["routers:ro1"].is_removed
+    assert found["networks:n1"].is_removed
+    assert "networks:nha" not in found
+
+
+@pytest.mark.parametrize(
+    "owner", ["network:dhcp", "network:distributed", "network:floatingip_agent_gateway"]
+)
+def test_a_port_that_neutron_deletes_with_its_network_keeps_nothing(owner: str) -> None:
+    """OVN gives each network a port for its metadata; another one of Neutron's keeps it."""
+    here, there = moved()
+    port = {"id": "po9", "network_id": "n1", "device_id": "ovnmeta-n1", "device_owner": owner}
+    here["ports"].append(port)
+    assert judged(here, there)["networks:n1"].is_removed
+    port["device_owner"] = "network:local_ip"
+    assert not judged(here, there)["networks:n1"].is_removed
+
+
 def test_servers_that_share_a_volume_go_together() -> None:
     """One whose partner stays would leave it no way back."""
     here, there = moved()

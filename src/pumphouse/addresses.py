@@ -8,6 +8,7 @@ IP's, and a DHCP agent's too.
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
+from pumphouse import routers
 from pumphouse.drafts import Draft, moved
 from pumphouse.estate import Estate
 from pumphouse.models import Action
@@ -155,8 +156,7 @@ def _router(draft: Draft, networks: dict[str, Draft], target: Estate) -> Iterato
         return
     there = [
         subnet["cidr"]
-        for port in target.where("ports", "device_id", router_id)
-        if "interface" in (port["device_owner"] or "")
+        for port in routers.interfaces(router_id, target)
         for fixed in port["fixed_ips"] or ()
         if (subnet := target.get("subnets", fixed["subnet_id"]))
     ]

@@ -12,6 +12,7 @@ from pumphouse import (
     memberships,
     policies,
     quota_sets,
+    routers,
     snapshots,
     trunks,
     zones,
@@ -254,9 +255,7 @@ def _add_networks(
 ) -> None:
     """Add networks, their subnets, and the routers that the projects have on them."""
     alone = set(what.others.get("routers", ()))
-    lone = [
-        port["network_id"] for id_ in alone for port in estate.where("ports", "device_id", id_)
-    ]
+    lone = [port["network_id"] for id_ in alone for port in routers.interfaces(id_, estate)]
     lone += [row["network_id"] for row in _pick(estate, "subnets", what.others.get("subnets", ()))]
     lone += balancers.network_ids(found["load_balancers"], estate)
     networks = _by_id(
@@ -267,12 +266,7 @@ def _add_networks(
     )
     joined = {row["id"] for row in networks} - what.left_out.get("networks", frozenset())
     for router in estate.rows("routers"):
-        interfaces = [
-            port
-            for port in estate.where("ports", "device_id", router["id"])
-            if (port["device_owner"] or "").startswith("network:")
-            and "interface" in port["device_owner"]
-        ]
+        interfaces = routers.interfaces(router["id"], estate)
         shared = [port for port in interfaces if port["network_id"] in joined]
         is_ours = router["project_id"] in whole or router["id"] in alone
         if is_ours or (router["project_id"] in homes and shared):

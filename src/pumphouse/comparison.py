@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pumphouse import balancers, memberships, policies, trunks, zones
+from pumphouse import balancers, memberships, policies, routers, trunks, zones
 from pumphouse.estate import Estate
 from pumphouse.images import UNFINISHED
 from pumphouse.images import parts as image_parts
@@ -143,11 +143,7 @@ def _router(row: Row, estate: Estate) -> dict[str, Any]:
 def _interfaces(row: Row, estate: Estate) -> frozenset[Hashable]:
     ports = row.get("interfaces")
     if ports is None:
-        ports = [
-            port
-            for port in estate.where("ports", "device_id", row["id"])
-            if "interface" in (port["device_owner"] or "")
-        ]
+        ports = routers.interfaces(row["id"], estate)
     return frozenset(
         (estate.label("networks", port["network_id"]), fixed["ip_address"])
         for port in ports

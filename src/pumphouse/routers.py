@@ -9,8 +9,21 @@ L3_AGENT = "L3 agent"
 CENTRAL = "dvr_snat"
 """Mode of an agent that does the central part of distributed routers."""
 
+INTERFACES = ("network:router_interface", "network:ha_router_replicated_interface",
+              "network:router_interface_distributed")  # fmt: skip
+"""Owners of the ports that join a router and a network: of a plain router, an HA and a DVR one."""
+
+PORTS = (*INTERFACES, "network:router_centralized_snat", "network:router_gateway")
+"""Owners of a router's ports in the networks of others; that of HA is in one of its own."""
+
 FLAGS = {"ha": "is_ha", "distributed": "is_distributed"}
 """By the API's name of a flag: its column."""
+
+
+def interfaces(router_id: str, estate: Estate) -> list[Row]:
+    """Return the ports that join a router and networks."""
+    ports = estate.where("ports", "device_id", router_id)
+    return [port for port in ports if port["device_owner"] in INTERFACES]
 
 
 def fitting(row: Row, target: Estate) -> list[str]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse import policies, zones
+from pumphouse import policies, routers, zones
 from pumphouse.bonds import bonds
 from pumphouse.checks import MIGRATED_AT, RETURNED, RETURNING, migrated, was
 from pumphouse.comparison import mark
@@ -19,6 +19,8 @@ OWNED = ("servers", "volumes", "networks", "routers", "floating_ips", "security_
          "qos_policies", "zones", "load_balancers")  # fmt: skip
 """Kinds with a project's id that must be gone before the project is."""
 
+WITH_NETWORK = ("network:dhcp", "network:distributed", "network:floatingip_agent_gateway")
+"""Owners of the ports that Neutron deletes with their network."""
 
 USED_BY: dict[str, tuple[tuple[str, str, tuple[str, str]], ...]] = {
     "qos_policies": (
@@ -247,9 +249,9 @@ class Judge:
             return "It is external or shared: it belongs to the whole cloud."
         for port in self.source.where("ports", "network_id", item.source_id):
             owner, device = port["device_owner"] or "", port["device_id"] or ""
-            if owner.startswith("network:router") and f"routers:{device}" in self.gone:
+            if owner in routers.PORTS and f"routers:{device}" in self.gone:
                 continue
-            if owner == "network:dhcp" or f"ports:{port['id']}" in self.gone:
+            if owner in WITH_NETWORK or f"ports:{port['id']}" in self.gone:
                 continue
             if port["id"] in self.freed:
                 continue

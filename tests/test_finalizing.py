@@ -1,0 +1,64 @@
+"""Deletions of the source that Neutron takes only in its own order."""
+
+from typing import Any, cast
+
+import pytest
+
+from pumphouse.finalization import Removal
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.finalizing import DELETE
+from pumphouse.tasks.moving import Work
+from tests.fakecloud import Answer, FakeCloud, Request
+
+REMOVAL = Removal(kind="routers", source_id="r", name="edge", project="shop", target_id="R",
+                  is_removed=True, reason="Its copy has taken its place.")  # fmt: skip
+CONFLICT = Answer(409, {"NeutronError": {"message": "The router is in use."}})
+
+
+class Router:
+    """A router that goes only without interfaces, which stay as long as routes use them."""
+
+    def __init__(self, cloud: FakeCloud, owner: str, routes: list[dict[str, str]]) -> None:
+        self.router: dict[str, Any] = {"id": "r", "routes": routes}
+        self.ports = [
+            {"id": "in", "device_owner": owner},
+            {"id": "ha", "device_owner": "network:router_ha_interface"},
+        ]
+        cloud.route("GET", "network", "/ports", lambda request: {"ports": self.ports})
+        cloud.route("GET", "network", "/routers/r", lambda request: {"router": self.router})
+        cloud.route("PUT", "network", "/routers/r", self._change)
+        cloud.route("PUT", "network", "/routers/r/remove_router_interface", self._remove)
+        cloud.route("DELETE", "network", "/routers/r", self._delete)
+
+    def _change(self, request: Request) -> dict[str, Any]:
+        self.router |= request.json()["router"]
+        return {"router": self.router}
+
+    def _remove(self, request: Request) -> Any:
+        if self.router["routes"]:
+            return CONFLICT
+        self.ports = [port for port in self.ports if port["id"] != request.json()["port_id"]]
+        return {}
+
+    def _delete(self, request: Request) -> Answer:
+        return CONFLICT if len(self.ports) > 1 else Answer(204)
+
+
+@pytest.mark.parametrize("kind", ["router_interface", "ha_router_replicated_interface",
+                                  "router_interface_distributed"])  # fmt: skip
+def test_a_router_goes_after_its_routes_and_interfaces(kind: str) -> None:
+    """Of whichever kind it is; the port of its HA goes with it, and no write is in vain."""
+    for routes in ([{"destination": "10.9.0.0/24", "nexthop": "10.0.0.2"}], []):
+        with FakeCloud() as cloud, Api(cloud.block(retries=0), "source") as api:
+            Router(cloud, f"network:{kind}", list(routes))
+            DELETE["routers"](cast(Work, None), api, REMOVAL)
+            assert len(cloud.sent("PUT", "network", "/routers/r")) == len(routes)
+            assert len(cloud.sent("DELETE", "network", "/routers/r")) == 1
+
+
+def test_a_router_that_is_gone_is_fine() -> None:
+    """Another run, or its tenant, was quicker."""
+    with FakeCloud() as cloud, Api(cloud.block(retries=0), "source") as api:
+        cloud.route("GET", "network", "/ports", {"ports": []})
+        DELETE["routers"](cast(Work, None), api, REMOVAL)
+        assert cloud.sent("PUT") == []
