@@ -310,6 +310,18 @@ def test_a_port_that_neutron_deletes_with_its_network_keeps_nothing(owner: str) 
     assert not judged(here, there)["networks:n1"].is_removed
 
 
+def test_a_shared_image_without_members_goes() -> None:
+    """Glance's default visibility says only that members may be added; one that is keeps it."""
+    here, there = moved()
+    for rows in (here, there):
+        rows["images"][0] |= {"visibility": "shared", "members": []}
+    found = judged(here, there)
+    assert {found["images:i1"].is_removed, found["projects:p1"].is_removed} == {True}
+    for rows in (here, there):
+        rows["images"][0]["members"] = [{"member_id": "p9", "status": "pending"}]
+    assert judged(here, there)["images:i1"].reason == "It is shared: others may use it."
+
+
 def test_servers_that_share_a_volume_go_together() -> None:
     """One whose partner stays would leave it no way back."""
     here, there = moved()

@@ -278,8 +278,11 @@ class Judge:
 
     def image(self, item: Item) -> str:
         """Return why an image stays."""
-        if item.row["visibility"] != "private":
-            return f"It is {item.row['visibility']}: others may use it."
+        visibility = item.row["visibility"]
+        # Shared is what Glance makes by default: without members nobody else has it.
+        is_lonely = visibility == "shared" and item.row["members"] == []
+        if visibility != "private" and not is_lonely:
+            return f"It is {visibility}: others may use it."
         users = [row["id"] for row in self.source.where("servers", "image_id", item.source_id)]
         if used := self._staying("servers", users):
             return f"{len(used)} server(s) that stay were made of it."
