@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pumphouse import balancers, memberships, policies, routers, trunks, zones
+from pumphouse import balancers, memberships, policies, routers, security_rules, trunks, zones
 from pumphouse.estate import Estate
 from pumphouse.images import UNFINISHED
 from pumphouse.images import parts as image_parts
@@ -160,12 +160,7 @@ def rule_key(
     remote, addresses: Labels of its remote group, and of its remote address group.
     """
     return (
-        rule["direction"],
-        rule["ether_type"],
-        rule["protocol"],
-        rule["port_range_min"],
-        rule["port_range_max"],
-        rule["remote_ip_prefix"],
+        *security_rules.said(rule),
         "itself" if remote is not None and remote == group else remote,
         addresses,
     )
