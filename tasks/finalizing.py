@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote
 
 from prefect import get_run_logger, task
@@ -226,14 +227,14 @@ def _user(work: Work, source: Api, removal: Removal) -> None:
     _gone(source, "identity", f"/users/{removal.source_id}")
 
 
+def _default_groups(api: Api, project_id: str) -> list[dict[str, Any]]:
+    asked = {"project_id": project_id, "name": "default"}
+    return api.list("network", "/security-groups", "security_groups", params=asked)
+
+
 def _project(work: Work, source: Api, removal: Removal) -> None:
     """Delete a project, and its default security group, which would outlive it."""
-    found = source.list(
-        "network",
-        "/security-groups",
-        "security_groups",
-        params={"project_id": removal.source_id, "name": "default"},
-    )
+    found = _default_groups(source, removal.source_id)
     _gone(source, "identity", f"/projects/{removal.source_id}")
     for group in found:
         _gone(source, "network", f"/security-groups/{group['id']}")
@@ -298,9 +299,19 @@ def _unmark(target: Api, removal: Removal) -> None:
         balancers.unmark(target, str(id_), f"{SOURCE_ID}={removal.source_id}")
     elif removal.kind == "projects":
         _gone(target, "identity", f"/projects/{id_}/tags/{tag}")
+        _unmark_default(target, str(id_))
     elif removal.kind in NETWORK_PATHS and removal.kind not in UNMARKED:
         path = NETWORK_PATHS[removal.kind].removeprefix("qos/")
         _gone(target, "network", f"/{path}/{id_}/tags/{tag}")
+
+
+def _unmark_default(target: Api, project_id: str) -> None:
+    """Take the mark off a project's own group, whose source went with the project's."""
+    for group in _default_groups(target, project_id):
+        for mark in group["tags"]:
+            if mark.startswith(SOURCE_ID):
+                path = f"/security-groups/{group['id']}/tags/{quote(mark, safe='')}"
+                _gone(target, "network", path)
 
 
 def own_ids(pair: Site) -> list[str]:

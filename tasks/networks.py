@@ -1,7 +1,9 @@
 """Copies of networks, subnets, security groups and routers."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from pumphouse import bodies
 from pumphouse.bodies import Ids
@@ -13,6 +15,9 @@ from pumphouse.rows_network import security_group_rule
 from pumphouse.tables import Row
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import Effect, is_new
+
+AT_ONCE = timedelta(seconds=5)
+"""Within it Neutron has given a group its own rules."""
 
 
 def create(api: Api, path: str, key: str, body: dict[str, Any], tags_at: str = "") -> str:
@@ -31,7 +36,7 @@ def create(api: Api, path: str, key: str, body: dict[str, Any], tags_at: str = "
         plain["description"] = marked[0]
     made = api.call("POST", "network", f"/{path}", json={key: plain}).json()[key]
     if marked:
-        _mark(api, path, key, made["id"], body, tags_at)
+        _mark(api, path, key, made, body, tags_at)
     return str(made["id"])
 
 
@@ -41,15 +46,20 @@ def finish(
     """Give a resource its tags and description, if a killed run left it without."""
     found = api.get("network", f"/{path}/{id_}")[key]
     if (found.get("description") or "").startswith(SOURCE_ID):
-        _mark(api, path, key, id_, body, tags_at)
+        _mark(api, path, key, found, body, tags_at)
     return id_
 
 
-def _mark(api: Api, path: str, key: str, id_: str, body: dict[str, Any], tags_at: str) -> None:
-    tagged = f"/{tags_at or path}/{id_}/tags"
+def _mark(
+    api: Api, path: str, key: str, made: dict[str, Any], body: dict[str, Any], tags_at: str
+) -> None:
+    """Turn the mark in the description into a tag, and a group's own rules into none."""
+    # Once it is marked, a later run takes a rule that the source lacks for its tenant's.
+    _delete_rules(api, made.get("security_group_rules", ()))
+    tagged = f"/{tags_at or path}/{made['id']}/tags"
     api.call("PUT", "network", tagged, json={"tags": body["tags"]}, retry=True)
     described = {key: {"description": body.get("description") or ""}}
-    api.call("PUT", "network", f"/{path}/{id_}", json=described, retry=True)
+    api.call("PUT", "network", f"/{path}/{made['id']}", json=described, retry=True)
 
 
 def make(
@@ -96,8 +106,8 @@ def make_rules(api: Api, item: Item, ids: Ids) -> str:
     """
     Give a security group its rules.
 
-    A group that this run made is made exact: Neutron gives each new group two rules of its
-    own, which the source's may not have. One that was there only gets what it lacks.
+    A group that this run made is made exact: Neutron gives each new group rules of its own,
+    which the source's may not have. One that was there only gets what it lacks.
     """
     group_id = ids["security_groups"][item.source_id]
     project_id = ids["projects"][item.row["project_id"]]
@@ -107,19 +117,52 @@ def make_rules(api: Api, item: Item, ids: Ids) -> str:
         "security_group_rules",
         params={"security_group_id": group_id},
     )
-    known = [security_group_rule(raw) for raw in listed]
-    there = {_key(rule, group_id): rule["id"] for rule in known}
+    there = {raw["id"]: _key(security_group_rule(raw), group_id) for raw in listed}
     # A rule whose remote is an address group says "anybody" without it: it is left out.
     groups = {None, *ids["address_groups"]}
     carried = [rule for rule in item.row["rules"] if rule["remote_address_group_id"] in groups]
     wanted = {_translated(rule, ids): rule for rule in carried}
-    lacking = [rule for key, rule in wanted.items() if key not in there]
+    lacking = [rule for key, rule in wanted.items() if key not in there.values()]
     _create_rules(api, [bodies.rule(rule, group_id, project_id, ids) for rule in lacking])
-    if is_new(item):
-        for key, id_ in there.items():
-            if key not in wanted:
-                api.call("DELETE", "network", f"/security-group-rules/{id_}")
+    surplus = [raw for raw in listed if there[raw["id"]] not in wanted]
+    if item.name == "default":
+        _finish_default(api, item, group_id, project_id, surplus)
+    elif is_new(item):
+        _delete_rules(api, surplus)
     return group_id
+
+
+def _finish_default(
+    api: Api, item: Item, group_id: str, project_id: str, surplus: list[dict[str, Any]]
+) -> None:
+    """
+    Make a group ``default`` exact once, and mark it then: until then no run was through with it.
+
+    One that this run found new loses every rule that the source's lacks. Of one that is unmarked
+    in a project that we made only Neutron's own: the others are its tenant's.
+    """
+    group = api.get("network", f"/security-groups/{group_id}")["security_group"]
+    if not is_new(item):
+        if any(each.startswith(SOURCE_ID) for each in group["tags"]):
+            return
+        project = api.get("identity", f"/projects/{project_id}")["project"]
+        if bodies.tag(item.row["project_id"]) not in project["tags"]:
+            return
+        surplus = [rule for rule in surplus if _is_neutrons(rule, group)]
+    _delete_rules(api, surplus)
+    tag = quote(bodies.tag(item.source_id), safe="")
+    api.call("PUT", "network", f"/security-groups/{group_id}/tags/{tag}", retry=True)
+
+
+def _is_neutrons(rule: dict[str, Any], group: dict[str, Any]) -> bool:
+    """Tell whether a rule came with its group."""
+    made, began = (datetime.fromisoformat(each["created_at"]) for each in (rule, group))
+    return made - began < AT_ONCE
+
+
+def _delete_rules(api: Api, rules: Iterable[dict[str, Any]]) -> None:
+    for rule in rules:
+        api.call("DELETE", "network", f"/security-group-rules/{rule['id']}")
 
 
 def _create_rules(api: Api, wanted: list[dict[str, Any]]) -> None:

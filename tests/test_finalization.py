@@ -322,6 +322,18 @@ def test_a_shared_image_without_members_goes() -> None:
     assert judged(here, there)["images:i1"].reason == "It is shared: others may use it."
 
 
+def test_a_project_whose_default_group_is_not_finished_stays() -> None:
+    """Its source would go with it, and the copy may let out what that did not."""
+    here, there = moved()
+    group = {"id": "g4", "name": "default", "project_id": "p1", "is_stateful": True, "tags": []}
+    here["security_groups"].append(group)
+    there["security_groups"].append({**group, "id": "G4", "project_id": "P1"})
+    reason = judged(here, there)["projects:p1"].reason
+    assert "security group default is not complete: No run has made it equal" in reason
+    there["security_groups"][-1]["tags"] = [f"{SOURCE_ID}=g4"]
+    assert judged(here, there)["projects:p1"].is_removed
+
+
 def test_servers_that_share_a_volume_go_together() -> None:
     """One whose partner stays would leave it no way back."""
     here, there = moved()

@@ -1,12 +1,14 @@
-"""Deletions of the source that Neutron takes only in its own order."""
+"""What finalize asks of Neutron: deletions in the order that it takes, and marks taken off."""
 
 from typing import Any, cast
+from urllib.parse import unquote
 
 import pytest
 
 from pumphouse.finalization import Removal
+from pumphouse.models import SOURCE_ID
 from pumphouse.tasks.api import Api
-from pumphouse.tasks.finalizing import DELETE
+from pumphouse.tasks.finalizing import DELETE, _unmark
 from pumphouse.tasks.moving import Work
 from tests.fakecloud import Answer, FakeCloud, Request
 
@@ -62,3 +64,17 @@ def test_a_router_that_is_gone_is_fine() -> None:
         cloud.route("GET", "network", "/ports", {"ports": []})
         DELETE["routers"](cast(Work, None), api, REMOVAL)
         assert cloud.sent("PUT") == []
+
+
+def test_the_default_group_loses_its_mark_with_its_project() -> None:
+    """Its source went with the project's, so it is in no plan; its other tags stay."""
+    project = REMOVAL.model_copy(update={"kind": "projects", "source_id": "p", "target_id": "P"})
+    mark = f"{SOURCE_ID}=g"
+    with FakeCloud() as cloud, Api(cloud.block(retries=0), "target") as api:
+        groups = {"security_groups": [{"id": "G", "tags": ["blue", mark]}]}
+        cloud.route("GET", "network", "/security-groups", groups)
+        for service, path in (("identity", "/projects/P"), ("network", "/security-groups/G")):
+            cloud.route("DELETE", service, f"{path}/tags/{{tag}}", Answer(204))
+        _unmark(api, project)
+        (sent,) = cloud.sent("DELETE", "network")
+        assert unquote(sent.path) == f"/security-groups/G/tags/{mark}"

@@ -121,6 +121,36 @@ def test_missing_rules_of_a_copy_are_added() -> None:
     assert (found.action, len(found.missing)) == (Action.UPDATE, 1)
 
 
+def default_groups(marks: list[str], **values: Any) -> Plan:
+    """Return the plan of a project of ours with a group that has a rule more than the source's."""
+    src, dst = source(), with_project(target())
+    src["security_groups"].append(
+        {"id": "g4", "name": "default", "project_id": "p1", "is_stateful": True, "tags": []}
+    )
+    dst["projects"][-1] |= values
+    there = {"id": "G4", "name": "default", "project_id": "P1", "is_stateful": True}
+    dst["security_groups"] = [{**there, "tags": marks}]
+    dst["security_group_rules"] = [
+        {"id": "R", "security_group_id": "G4", "direction": "egress", "ether_type": "IPv4"}
+    ]
+    return planned(src, dst)
+
+
+def test_a_default_group_is_done_when_it_is_marked() -> None:
+    """Until then no run was through with it: a rule that the source's lacks is Neutron's own."""
+    found = item(default_groups([]), "security_groups", "g4")
+    assert (found.action, found.target_id) == (Action.UPDATE, "G4")
+    found = item(default_groups([f"{SOURCE_ID}=g4"]), "security_groups", "g4")
+    assert (found.action, found.reason) == (Action.SKIP, "Copied before.")
+
+
+def test_a_default_group_of_others_is_only_added_to() -> None:
+    """In a project that was there, and in one that became several of the source's."""
+    for marks, values in (([], {"tags": []}), ([f"{SOURCE_ID}=g9"], {})):
+        found = item(default_groups(marks, **values), "security_groups", "g4")
+        assert (found.action, found.target_id) == (Action.ADOPT, "G4")
+
+
 def test_a_group_that_is_not_ours_is_not_changed() -> None:
     """An unmarked group of the same name that lacks rules is a conflict."""
     dst = with_project(target())

@@ -272,7 +272,9 @@ def _named(kind: str, rule: Rule, row: Row, source: Estate, target: Estate) -> l
         return []
     key = rule.key(row, source)
     bearers = target.grouped(kind, "key", lambda found: rule.key(found, target))  # type: ignore[misc]
-    return [found for found in bearers.get(key, []) if mark(found) is None]
+    # The default group is everybody's copy whose project becomes this one.
+    is_default = kind == "security_groups" and row["name"] == "default"
+    return [found for found in bearers.get(key, []) if is_default or mark(found) is None]
 
 
 def _identity(row: Row) -> str | None:
@@ -315,6 +317,10 @@ def _adoptable(
         changed = "; ".join(differing + lacking)
         since = f"; changed since: {changed}" if changed else ""
         return Match(Action.SKIP, id_, f"Copied before{since}.")
+    is_default = kind == "security_groups" and row["name"] == "default"
+    if is_default and mark(home) == row["project_id"] and mark(found) is None:
+        parts = tuple(sorted(missing, key=str))
+        return Match(Action.UPDATE, id_, "No run has made it equal yet.", parts)
     if kind == "flavors":
         theirs = found["extra_specs"] or {}
         ours = {k: v for k, v in (row["extra_specs"] or {}).items() if k in theirs}
@@ -328,7 +334,7 @@ def _adoptable(
     # An image of theirs is shared with whom they like.
     if not missing or kind == "images":
         return Match(Action.ADOPT, id_, "An equal one exists.")
-    if kind == "flavors" or (kind == "security_groups" and row["name"] == "default"):
+    if kind == "flavors" or is_default:
         return Match(
             Action.UPDATE,
             id_,

@@ -63,7 +63,10 @@ def removals(intended: Plan, source: Estate, target: Estate, bounds: Bounds) -> 
         items = intended.of(kind)
         # What lies in a zone goes before it.
         for item in reversed(items) if kind == "zones" else items:
-            if _is_default(item) or item.reason == LEFT_OUT:
+            if _is_default(item):
+                judge.defaults[item.row["project_id"]] = item
+                continue
+            if item.reason == LEFT_OUT:
                 continue
             reason = judge.reason(item)
             if not reason:

@@ -11,7 +11,7 @@ from pumphouse.checks import MIGRATED_AT, RETURNED, RETURNING, migrated, was
 from pumphouse.comparison import mark
 from pumphouse.estate import Estate
 from pumphouse.models import Action
-from pumphouse.plan import Item
+from pumphouse.plan import DONE, Item
 from pumphouse.tables import Row
 
 OWNED = ("servers", "volumes", "networks", "routers", "floating_ips", "security_groups",
@@ -73,6 +73,7 @@ class Judge:
         self.servers: dict[str, Item] = {}
         self.freed: set[str] = set()
         self.volumes: dict[str, Item] = {}
+        self.defaults: dict[str, Item] = {}
 
     def reason(self, item: Item) -> str:
         """Return why the thing of *item* stays, as a sentence; empty when it may go."""
@@ -315,6 +316,9 @@ class Judge:
             left.append(f"{len(children)} projects below it")
         if (item.row["options"] or {}).get("immutable"):
             return "It is immutable in Keystone; set that option to false first."
+        default = self.defaults.get(item.source_id)
+        if default and default.action not in DONE:
+            return f"The copy of its security group default is not complete: {default.reason}"
         return f"It still has {', '.join(left)}." if left else ""
 
     def _left(self, kind: str, column: str, id_: str) -> list[str]:
