@@ -297,6 +297,17 @@ def test_a_highly_available_router_goes_with_its_network() -> None:
     assert "networks:nha" not in found
 
 
+def test_a_router_of_a_network_that_was_not_chosen_stays() -> None:
+    """Its copy has no interface there and no routes by it: here is all that is left of them."""
+    here, there = moved()
+    here["networks"].append(
+        {**here["networks"][0], "id": "n2", "name": "back", "project_id": "p2"}
+    )
+    here["ports"].append({**here["ports"][1], "id": "po3", "network_id": "n2"})
+    found = judged(here, there)["routers:ro1"]
+    assert "also in network Default/other/back, which was not chosen" in found.reason
+
+
 @pytest.mark.parametrize(
     "owner", ["network:dhcp", "network:distributed", "network:floatingip_agent_gateway"]
 )

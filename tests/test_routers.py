@@ -3,6 +3,7 @@
 from typing import Any
 
 from pumphouse import bodies
+from pumphouse.bodies import tag
 from pumphouse.mappings import Mappings
 from pumphouse.models import Action
 from pumphouse.plan import Item
@@ -84,6 +85,57 @@ def test_flags_are_kept_where_agents_can() -> None:
     assert ["highly available" in item.losses[0], "dvr_snat" in item.losses[1]] == [True, True]
     plain = router(here(is_ha=False, is_distributed=False), agents("dvr_snat", "dvr"), "same")
     assert not {"ha", "distributed"} & set(bodies.router(plain.row, IDS))
+
+
+BACK, OUT, FRONT = (
+    {"destination": f"10.{n}.0.0/16", "nexthop": hop}
+    for n, hop in ((7, "10.1.0.9"), (8, "198.51.100.9"), (9, "10.0.0.9"))
+)
+
+
+def routed() -> Rows:
+    """Return the source with a router in two networks: the server is only in the first."""
+    rows = here(routes=[FRONT, BACK, OUT])
+    rows["networks"].append({**rows["networks"][0], "id": "n2", "name": "back"})
+    back = {"id": "s2", "name": "back4", "network_id": "n2", "cidr": "10.1.0.0/24"}
+    rows["subnets"].append({**rows["subnets"][0], **back})
+    fixed = [{"subnet_id": "s2", "ip_address": "10.1.0.1"}]
+    rows["ports"].append({**rows["ports"][1], "id": "po3", "network_id": "n2", "fixed_ips": fixed})
+    return rows
+
+
+def copied(rows: Rows, **values: Any) -> Rows:
+    """Return the target after a run made the router with its first interface."""
+    there = target()
+    there["projects"].append({**rows["projects"][0], "id": "P1", "tags": [tag("p1")]})
+    there["networks"].append({**rows["networks"][0], "id": "N1", "project_id": "P1",
+                              "tags": [tag("n1")]})  # fmt: skip
+    there["subnets"].append({**rows["subnets"][0], "id": "S1", "network_id": "N1"})
+    there["ports"] = [{**rows["ports"][1], "id": "PO2", "network_id": "N1", "device_id": "RO1"}]
+    made = {**rows["routers"][0], "id": "RO1", "project_id": "P1", "tags": [tag("ro1")]}
+    gateway = {"external_gateway": {"network_id": "NX"}}
+    there["routers"] = [{**made, **gateway, **values}]
+    return there
+
+
+def test_a_route_by_a_network_that_is_not_in_the_plan_is_a_loss() -> None:
+    """Neutron would refuse all of them; those by the gateway and other interfaces come."""
+    item = router(routed(), target())
+    assert item.row["routes"] == [FRONT, OUT]
+    assert item.losses[-1] == (
+        "Its route to 10.7.0.0/16 by 10.1.0.9: it comes with network Default/shop/back, which "
+        "is not in the plan."
+    )
+    stray = {"destination": "10.6.0.0/16", "nexthop": "169.254.192.1"}
+    assert "no network that it is in" in router(here(routes=[stray]), target()).losses[-1]
+
+
+def test_a_router_that_lacks_a_route_is_not_whole() -> None:
+    """A run that was cut short after the interfaces is not taken for done."""
+    rows = routed()
+    item = router(rows, copied(rows, routes=[OUT]))
+    assert (item.action, item.missing) == (Action.UPDATE, (("route", *FRONT.values()),))
+    assert router(rows, copied(rows, routes=[OUT, FRONT])).action is Action.SKIP
 
 
 def test_a_dead_agent_keeps_nothing() -> None:

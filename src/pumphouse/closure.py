@@ -72,9 +72,10 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     Return the rows that *what* needs, by kind in the order of `KINDS`.
 
     Beside its table's columns, a security group has ``rules``, a zone ``recordsets``, a router
-    ``interfaces`` (its ports there), an assignment, quota and keypair an ``id`` made of its key,
-    a load balancer all below it, a quota all ``limits`` of one service, and a server ``volumes``,
-    ``ports`` and ``subports`` as rows, and ``forwardings``: what
+    ``interfaces`` (its ports there; of its routes it keeps those by them), an assignment, quota
+    and keypair an ``id`` made of its key, a load balancer all below it, a quota all ``limits`` of
+    one service, and a server ``volumes``, ``ports`` and ``subports`` as rows, and
+    ``forwardings``: what
     `pumphouse.forwardings.of_server` says.
     """
     servers = _pick(estate, "servers", what.server_ids)
@@ -270,7 +271,8 @@ def _add_networks(
         shared = [port for port in interfaces if port["network_id"] in joined]
         is_ours = router["project_id"] in whole or router["id"] in alone
         if is_ours or (router["project_id"] in homes and shared):
-            found["routers"].append({**router, "interfaces": shared})
+            routes = routers.reachable(router, shared, estate)
+            found["routers"].append({**router, "interfaces": shared, "routes": routes})
     gateways = [(row["external_gateway"] or {}).get("network_id") for row in found["routers"]]
     found["networks"] = _by_id(networks + _pick(estate, "networks", gateways))
     found["subnets"] = [

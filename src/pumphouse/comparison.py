@@ -151,6 +151,11 @@ def _interfaces(row: Row, estate: Estate) -> frozenset[Hashable]:
     )
 
 
+def _router_parts(row: Row, estate: Estate) -> frozenset[Hashable]:
+    routes = {("route", each["destination"], each["nexthop"]) for each in row["routes"] or []}
+    return _interfaces(row, estate) | routes
+
+
 def rule_key(
     rule: Row, group: str | None, remote: str | None, addresses: str | None
 ) -> tuple[Hashable, ...]:
@@ -230,7 +235,7 @@ RULES: dict[str, Rule] = {
         _subnet_key, _fields("gateway_ip", "is_dhcp_enabled", "ipv6_address_mode", "ipv6_ra_mode")
     ),
     "security_groups": Rule(_in_project, _nothing, _rules),
-    "routers": Rule(_in_project, _router, _interfaces),
+    "routers": Rule(_in_project, _router, _router_parts),
     "ports": Rule(_port_key, _port),
     "trunks": Rule(trunks.key, _nothing, trunks.parts),
     "floating_ips": Rule(_floating_key, _floating),

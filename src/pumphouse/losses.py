@@ -71,6 +71,7 @@ def _subnet_pool(row: Row, source: Estate) -> Losses:
 
 def _router(row: Row, source: Estate) -> Losses:
     yield from routers.losses(row)
+    yield from routers.lost_routes(row, source)
     gateway = row["external_gateway"] or {}
     yield from _policy({"qos_policy_id": gateway.get("qos_policy_id")}, source)
 

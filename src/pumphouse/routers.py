@@ -1,9 +1,12 @@
 """What of a router fits another cloud: its addresses outside, high availability, distribution."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
+
+Network = IPv4Network | IPv6Network
 
 L3_AGENT = "L3 agent"
 CENTRAL = "dvr_snat"
@@ -24,6 +27,41 @@ def interfaces(router_id: str, estate: Estate) -> list[Row]:
     """Return the ports that join a router and networks."""
     ports = estate.where("ports", "device_id", router_id)
     return [port for port in ports if port["device_owner"] in INTERFACES]
+
+
+def reachable(row: Row, ports: Iterable[Row], estate: Estate) -> list[Row]:
+    """Return a router's routes by next hops that these interfaces or its gateway reach."""
+    if not row["routes"]:
+        return []
+    gateway = (row["external_gateway"] or {}).get("network_id")
+    ranges = [*_ranges(ports, estate), *_cidrs(estate.where("subnets", "network_id", gateway))]
+    return [route for route in row["routes"] if _is_in(ranges, route)]
+
+
+def _ranges(ports: Iterable[Row], estate: Estate) -> list[Network]:
+    fixed = [each for port in ports for each in port["fixed_ips"] or ()]
+    return _cidrs(row for f in fixed if (row := estate.get("subnets", f["subnet_id"])))
+
+
+def _cidrs(subnets: Iterable[Row]) -> list[Network]:
+    return [ip_network(subnet["cidr"], strict=False) for subnet in subnets]
+
+
+def _is_in(ranges: Iterable[Network], route: Row) -> bool:
+    return any(ip_address(route["nexthop"]) in each for each in ranges)
+
+
+def lost_routes(row: Row, estate: Estate) -> Iterator[str]:
+    """Return which routes of a router its copy will not have, as sentences."""
+    whole = (estate.get("routers", row["id"]) or row)["routes"] or []
+    for route in (each for each in whole if each not in row["routes"]):
+        words = f"Its route to {route['destination']} by {route['nexthop']}"
+        ports = [p for p in interfaces(row["id"], estate) if _is_in(_ranges([p], estate), route)]
+        if ports:
+            network = estate.label("networks", ports[0]["network_id"])
+            yield f"{words}: it comes with network {network}, which is not in the plan."
+        else:
+            yield f"{words}: no network that it is in at the source reaches that."
 
 
 def fitting(row: Row, target: Estate) -> list[str]:

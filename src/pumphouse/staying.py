@@ -241,7 +241,12 @@ class Judge:
         return self._alive(item.row["project_id"])
 
     def router(self, item: Item) -> str:
-        """Return why a router stays."""
+        """Return why a router stays: it joins a network that was not chosen too."""
+        carried = {port["id"] for port in item.row["interfaces"]}
+        for port in routers.interfaces(item.source_id, self.source):
+            if port["id"] not in carried:
+                name = self.source.label("networks", port["network_id"])
+                return f"It is also in network {name}, which was not chosen; its copy is not."
         return self._alive(item.row["project_id"])
 
     def network(self, item: Item) -> str:
