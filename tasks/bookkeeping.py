@@ -68,7 +68,8 @@ class Book:
     def batch(self, work: Work, kind: str) -> None:
         """Do the items of one kind in one task; without work there is no task."""
         items = self.plan.of("security_groups" if kind == "rules" else kind)
-        todo = [item for item in items if item.action not in DONE]
+        # A group that could not be made has failed before its rules come.
+        todo = [i for i in items if i.action not in DONE and i.key not in self.failed]
         if kind != "rules":
             for item in items:
                 if item.action in DONE and not item.merged_into:

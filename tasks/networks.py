@@ -8,7 +8,7 @@ from urllib.parse import quote
 from pumphouse import bodies
 from pumphouse.bodies import Ids
 from pumphouse.comparison import rule_key
-from pumphouse.errors import RequestFailed
+from pumphouse.errors import CopyFailed, RequestFailed
 from pumphouse.models import SOURCE_ID
 from pumphouse.plan import Item
 from pumphouse.rows_network import security_group_rule
@@ -108,6 +108,9 @@ def make_rules(api: Api, item: Item, ids: Ids) -> str:
 
     A group that this run made is made exact: Neutron gives each new group rules of its own,
     which the source's may not have. One that was there only gets what it lacks.
+
+    Raises:
+        CopyFailed: A rule names a group that could not be made. The others are there.
     """
     group_id = ids["security_groups"][item.source_id]
     project_id = ids["projects"][item.row["project_id"]]
@@ -121,9 +124,18 @@ def make_rules(api: Api, item: Item, ids: Ids) -> str:
     # A rule whose remote is an address group says "anybody" without it: it is left out.
     groups = {None, *ids["address_groups"]}
     carried = [rule for rule in item.row["rules"] if rule["remote_address_group_id"] in groups]
+    strange = {rule["remote_group_id"] for rule in carried} - {None, *ids["security_groups"]}
+    carried = [rule for rule in carried if rule["remote_group_id"] not in strange]
     wanted = {_translated(rule, ids): rule for rule in carried}
     lacking = [rule for key, rule in wanted.items() if key not in there.values()]
     _create_rules(api, [bodies.rule(rule, group_id, project_id, ids) for rule in lacking])
+    if strange:
+        raise CopyFailed(
+            "security group",
+            f"{item.name} ({item.source_id})",
+            f"Rules of it name {', '.join(sorted(strange))}, which could not be made.",
+            "Its other rules are at the target; run the same migration again.",
+        )
     surplus = [raw for raw in listed if there[raw["id"]] not in wanted]
     if item.name == "default":
         _finish_default(api, item, group_id, project_id, surplus)

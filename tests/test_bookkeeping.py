@@ -49,6 +49,25 @@ def test_it_is_left_when_the_other_fails(monkeypatch: pytest.MonkeyPatch) -> Non
     assert {"projects:p1", "projects:p2"} == book.failed
 
 
+def test_rules_of_a_group_that_failed_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no id at the target that they could belong to; the other groups get theirs."""
+    tried: dict[str, list[str]] = {}
+
+    def copy_batch(work: Work, kind: str, items: list[Item], *rest: Any) -> list[Entry]:
+        tried[kind] = [item.source_id for item in items]
+        bad = Status.FAILED if kind == "security_groups" else Status.DONE
+        return [entry(i, bad if i.source_id == "p1" else Status.DONE, "why", "T") for i in items]
+
+    monkeypatch.setattr(bookkeeping, "copy_batch", copy_batch)
+    named = {"kind": "security_groups", "depends_on": ()}
+    items = tuple(LEADER.model_copy(update={**named, "source_id": i}) for i in ("p1", "p2"))
+    book = Book(Plan(items=items))
+    for kind in ("security_groups", "rules"):
+        book.batch(cast(Work, None), kind)
+    assert tried == {"security_groups": ["p1", "p2"], "rules": ["p2"]}
+    assert [e.status for e in book.entries] == [Status.FAILED, Status.DONE]
+
+
 class Future:
     """A task that has come so far."""
 

@@ -7,9 +7,11 @@ import pytest
 
 from pumphouse.bodies import tag
 from pumphouse.errors import RequestFailed
+from pumphouse.ledger import Status
 from pumphouse.models import Action
 from pumphouse.plan import Item
 from pumphouse.tasks.api import Api
+from pumphouse.tasks.batches import do_batch
 from pumphouse.tasks.networks import make_rules, make_security_group
 from tests.fakecloud import Answer, FakeCloud, Request
 
@@ -119,6 +121,18 @@ def test_a_group_that_was_cut_short_is_finished_without_neutrons_rules() -> None
         make_security_group(api, group("web", Action.UPDATE), IDS)
         make_rules(api, group("web", Action.UPDATE), IDS)
         assert groups.directions == ["egress", "egress", "ingress"]
+
+
+def test_a_rule_that_names_a_group_that_failed_fails_its_own_group_alone() -> None:
+    """What it says of others is made; the run goes on, and the next one adds the rest."""
+    web = group("web")
+    web.row["rules"].append({**web.row["rules"][0], "remote_group_id": "lost"})
+    with FakeCloud() as cloud, Api(cloud.block(retries=0), "target") as api:
+        groups = Groups(cloud)
+        make_security_group(api, web, IDS)
+        (done,) = do_batch(api, [web], make_rules, IDS, frozenset({"security_groups:lost"}))
+        assert (done.status, groups.directions) == (Status.FAILED, ["ingress"])
+        assert "Rules of it name lost, which could not be made." in done.message
 
 
 def test_a_default_group_is_marked_when_it_is_exact() -> None:

@@ -286,10 +286,10 @@ class Conflict(PumphouseError):
 
 class CopyFailed(PumphouseError):
     """
-    An image's or volume's bytes did not arrive whole.
+    An image's or volume's bytes, or a security group's rules, did not arrive whole.
 
     Attributes:
-        kind: ``image`` or ``volume``.
+        kind: ``image``, ``volume`` or ``security group``.
 
         name: Name and source id.
 
