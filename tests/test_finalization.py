@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from pumphouse.finalization import ORDER, Removal, removals
+from pumphouse.mappings import Mappings
 from pumphouse.models import SOURCE_ID
-from pumphouse.planning import plan
+from pumphouse.planning import Wishes, plan
 from pumphouse.selection import Selection, chosen
 from pumphouse.staying import Bounds
 from tests.tenants import Rows, estate, source, target
@@ -96,14 +97,19 @@ def moved() -> tuple[Rows, Rows]:
 
 
 def judged(
-    here: Rows, there: Rows, *words: str, grace_s: float = 7 * DAY, **bounds: Any
+    here: Rows,
+    there: Rows,
+    *words: str,
+    grace_s: float = 7 * DAY,
+    wishes: Wishes | None = None,
+    **bounds: Any,
 ) -> dict[str, Removal]:
     """Return what becomes of everything that *words* select, by key."""
     clouds = estate(here), estate(there)
     what = chosen(Selection(include=words or ("project:shop",)), clouds[0])
     whole = frozenset(what.project_ids)
     limits = Bounds(now=NOW, grace_s=grace_s, whole=whole, **bounds)
-    return {r.key: r for r in removals(plan(what, *clouds), *clouds, limits)}
+    return {r.key: r for r in removals(plan(what, *clouds, wishes), *clouds, limits)}
 
 
 def test_a_project_that_moved_whole_goes_whole() -> None:
@@ -123,6 +129,20 @@ def test_a_project_that_moved_whole_goes_whole() -> None:
     assert {"qos_policies", "subnet_pools", "address_scopes", "address_groups", "trunks"} <= set(
         kinds
     )
+
+
+def test_what_moved_under_another_name_goes_too() -> None:
+    """A mapping that made the copy's name does not make the copy somebody else's."""
+    here, there = moved()
+    names = {"projects": "store", "networks": "prod", "images": "gold", "server_groups": "couple"}
+    for kind, name in names.items():
+        there[kind][-1]["name"] = name
+    mappings = {kind: {"names": {here[kind][0]["name"]: name}} for kind, name in names.items()}
+    wishes = Wishes(mappings=Mappings.model_validate(mappings))
+    found = judged(here, there, wishes=wishes)
+    for kind in names:
+        first = found[f"{kind}:{here[kind][0]['id']}"]
+        assert first.is_removed, first
 
 
 def test_a_policy_that_something_uses_stays() -> None:

@@ -105,6 +105,9 @@ def test_a_mapping_leads_to_another_group_or_another_name() -> None:
     assert (taken.action, taken.target_id) == (Action.ADOPT, "SG")
     assert taken.mapping == "mappings.server_groups.names: pair → couple"
     assert "policy: 'anti-affinity' != 'soft-anti-affinity'" in taken.losses[0]
+    dst["server_groups"] = [copy_of(src, name="couple")]
+    ours = item(planned(src, dst, names={"pair": "couple"}), "server_groups:sg1")
+    assert (ours.action, ours.reason) == (Action.SKIP, "Copied before.")
 
 
 def test_a_new_group_counts_for_the_room() -> None:

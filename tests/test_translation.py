@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pumphouse.mappings import Mappings
-from pumphouse.models import Action
+from pumphouse.models import SOURCE_ID, Action
 from pumphouse.plan import Item, Plan
 from pumphouse.planning import Wishes, plan
 from pumphouse.selection import Selection, chosen
@@ -112,6 +112,48 @@ def test_a_network_is_led_to_one_of_the_target() -> None:
     made = planned(mapping, dst=dst)
     assert (made.obstacles, item(made, "subnets:s1").target_id) == ([], "SP")
     assert "is_shared: False != True" in item(made, "networks:n1").losses[0]
+
+
+def ours() -> Rows:
+    """Return the target with what an earlier run made of shop under other names."""
+    src, dst = source(), target()
+    tagged = {kind: [f"{SOURCE_ID}={src[kind][0]['id']}"] for kind in ("projects", "networks")}
+    dst["projects"].append({**src["projects"][0], "id": "P1", "tags": tagged["projects"]})
+    network = {"id": "N1", "name": "prod", "project_id": "P1", "tags": tagged["networks"]}
+    dst["networks"].append({**src["networks"][0], **network})
+    properties = {SOURCE_ID: "i1"}
+    image = {"id": "I1", "name": "gold", "owner_id": "P1", "properties": properties}
+    dst["images"] = [{**src["images"][0], **image}]
+    return dst
+
+
+def test_a_copy_that_was_cut_short_under_another_name_is_finished() -> None:
+    """Our own mark says more than its name: only what is not ours is taken as it is."""
+    dst = ours()
+    dst["images"][0] |= {"status": "queued", "size_bytes": None, "checksum": None}
+    begun = {"description": f"{SOURCE_ID}=f1", "extra_specs": {}}
+    dst["flavors"] = [{**source()["flavors"][0], "id": "F1", "name": "tiny", **begun}]
+    made = planned(
+        {"images": names(base="gold"), "flavors": names(small="tiny")}
+        | {"networks": names(front="prod")},
+        dst=dst,
+    )
+    assert made.obstacles == []
+    for key, id_ in (("images:i1", "I1"), ("flavors:f1", "F1")):
+        found = item(made, key)
+        assert (found.action, found.target_id, found.losses) == (Action.UPDATE, id_, ())
+    assert item(made, "subnets:s1").action is Action.CREATE
+    assert item(made, "networks:n1").action is Action.SKIP
+
+
+def test_a_copy_is_found_again_under_another_name() -> None:
+    """It was migrated before, though another thing has the name too, or its id is given."""
+    dst = ours()
+    dst["images"].append({**dst["images"][0], "id": "I9", "properties": {}})
+    for wanted in ("gold", "I1"):
+        found = item(planned({"images": names(base=wanted)}, dst=dst), "images:i1")
+        assert (found.action, found.target_id, found.name) == (Action.SKIP, "I1", "gold")
+        assert found.mapping == f"mappings.images.names: base → {wanted}"
 
 
 def test_an_id_or_path_that_is_not_there_is_an_obstacle() -> None:

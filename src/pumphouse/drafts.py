@@ -16,7 +16,7 @@ from pumphouse import (
     volume_types,
 )
 from pumphouse.closure import KINDS, Rows
-from pumphouse.comparison import RULES, Match, differences, match
+from pumphouse.comparison import RULES, Match, differences, mark, match
 from pumphouse.estate import Estate
 from pumphouse.losses import losses
 from pumphouse.models import Action, Mover
@@ -133,8 +133,9 @@ def _judge(draft: Draft, made: Translation, target: Estate) -> None:
         draft.mapping = applied.rule
         if applied.problem:
             draft.problems.append(applied.problem)
-        if applied.target_id:
-            _take(draft, applied.target_id, made.estate, target)
+        there = target.get(kind, applied.target_id)
+        if there and mark(there) != row["id"]:
+            _take(draft, there, made.estate, target)
             return
     draft.match = match(kind, row, made.estate, target)
     if kind == "volume_types" and draft.match.action is Action.ADOPT:
@@ -158,19 +159,17 @@ def _is_required(kind: str, made: Translation) -> bool:
     return kind in made.mappings.KINDS and made.mappings.of(kind).unnamed == "require"
 
 
-def _take(draft: Draft, target_id: str, source: Estate, target: Estate) -> None:
+def _take(draft: Draft, found: Row, source: Estate, target: Estate) -> None:
     """Adopt the thing of the target that a mapping names; what differs there is a loss."""
     rule = RULES[draft.kind]
-    found = target.get(draft.kind, target_id)
-    assert found is not None, "a mapping names what the target has"
     differing = differences(rule.must(draft.row, source), rule.must(found, target))
     missing = sorted(rule.parts(draft.row, source) - rule.parts(found, target), key=str)
     accesses = [part for part in missing if isinstance(part, tuple) and part[0] == "access"]
     if draft.kind == "flavors" and accesses and not found["is_public"]:
         reason = "The target's is taken, and given to the projects that move."
-        draft.match = Match(Action.UPDATE, target_id, reason, tuple(accesses))
+        draft.match = Match(Action.UPDATE, found["id"], reason, tuple(accesses))
     else:
-        draft.match = Match(Action.ADOPT, target_id, "The target's is taken, as it is.")
+        draft.match = Match(Action.ADOPT, found["id"], "The target's is taken, as it is.")
     draft.losses = [f"What the target's has instead: {'; '.join(differing)}."] if differing else []
     if draft.kind == "volume_types":
         draft.losses = list(volume_types.instead(draft.row, found, source, target))

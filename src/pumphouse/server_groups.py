@@ -102,11 +102,11 @@ def match(row: Row, target: Estate) -> Match:
     if found is None:
         return Match(Action.CREATE, None, "The target has none.")
     home = target.get("projects", found["project_id"]) or {}
-    if row["mapping"]:
-        return Match(Action.ADOPT, found["id"], "The target's is taken, as it is.")
-    if mark(home) == row["project_id"]:
+    if mark(home) == row["project_id"] and says(found) == says(row):
         # Nobody but us can have made it there before its servers came.
         return Match(Action.SKIP, found["id"], "Copied before.")
+    if row["mapping"]:
+        return Match(Action.ADOPT, found["id"], "The target's is taken, as it is.")
     return Match(Action.ADOPT, found["id"], "An equal one exists.")
 
 

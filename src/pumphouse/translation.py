@@ -17,6 +17,7 @@ from pumphouse import (
     routers,
     server_groups,
 )
+from pumphouse.comparison import mark
 from pumphouse.estate import SCOPED, Estate
 from pumphouse.flavors import embedded
 from pumphouse.mappings import Mappings, PlaceMapping
@@ -35,7 +36,7 @@ class Applied:
     Attributes:
         rule: The key of the configuration, and from what to what.
 
-        target_id: The thing at the target that is used, whatever it differs in.
+        target_id: The thing at the target that is used, whatever it differs in; or our own copy.
 
         problem: Why it cannot be followed, and what would help; empty when it can.
 
@@ -127,7 +128,8 @@ def _named(kind: str, row: Row, source: Estate, names: Mapping[str, str]) -> str
 
 def _entered(kind: str, row: Row, key: str, wanted: str, target: Estate, made: Translation) -> Row:
     rule = f"mappings.{kind}.names: {key} → {wanted}"
-    found = _there(kind, row, wanted, target, made.estate)
+    there = _there(kind, row, wanted, target, made.estate)
+    found = [each for each in there if mark(each) == row["id"]] or there
     applied = Applied(rule, is_merging=True)
     name = wanted
     if len(found) > 1:
