@@ -5,6 +5,7 @@ from typing import Any
 from pumphouse import bodies
 from pumphouse.bodies import Ids
 from pumphouse.errors import RequestFailed
+from pumphouse.models import SOURCE_ID
 from pumphouse.plan import Item
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import Effect, is_new
@@ -16,12 +17,14 @@ def make_flavor(api: Api, item: Item, ids: Ids) -> str:
     """
     Create a flavor, or add the specs and the access that it lacks. Nothing is taken away.
 
-    It keeps its id when that is free, since scripts name flavors by it.
+    It keeps its id when that is free, since scripts name flavors by it. Until it is whole its
+    description says whose copy it is: a mapping takes what is not ours as it is.
     """
     row = item.row
     flavor_id = item.target_id
+    body, mark = bodies.flavor(row), f"{SOURCE_ID}={row['id']}"
     if is_new(item) or flavor_id is None:
-        flavor_id = _create(api, bodies.flavor(row))
+        flavor_id = _create(api, {**body, "description": mark})
     there = api.get("compute", f"/flavors/{flavor_id}/os-extra_specs")["extra_specs"]
     specs = {k: v for k, v in (row["extra_specs"] or {}).items() if k not in there}
     if specs:
@@ -29,6 +32,10 @@ def make_flavor(api: Api, item: Item, ids: Ids) -> str:
         api.call("POST", "compute", path, json={"extra_specs": specs}, retry=True)
     if not row["is_public"]:
         _give_access(api, flavor_id, row, ids)
+    path, version = f"/flavors/{flavor_id}", FLAVOR_MICROVERSION
+    if api.get("compute", path, None, version)["flavor"].get("description") == mark:
+        whole = {"flavor": {"description": body.get("description")}}
+        api.call("PUT", "compute", path, json=whole, microversion=version, retry=True)
     return flavor_id
 
 

@@ -12,9 +12,11 @@ from pumphouse.models import Action
 from pumphouse.plan import Item
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import do_batch
+from pumphouse.tasks.flavors import make_flavor
 from pumphouse.tasks.networks import create, finish, make_rules
 from pumphouse.tasks.quotas import set_quota
 from pumphouse.tasks.waiting import poll
+from tests import tenants
 from tests.fakecloud import Answer, FakeCloud, Request
 
 
@@ -174,6 +176,35 @@ def test_a_new_group_is_made_exact() -> None:
         before = len(cloud.requests)
         make_rules(api, group, ids)
         assert {r.method for r in cloud.requests[before:]} == {"GET"}
+
+
+def test_a_flavor_says_whose_copy_it_is_until_it_is_whole() -> None:
+    """One that is cut short is ours, whatever its name; one of theirs keeps what it says."""
+    row = tenants.row("flavors", **tenants.source()["flavors"][0], description="Small ones.")
+    made = item("f1", kind="flavors", row=row)
+    there: dict[str, Any] = {}
+    with FakeCloud() as cloud, Api(cloud.block(), "target") as api:
+        for method, path in (("POST", "/flavors"), ("GET", "/flavors/f1"), ("PUT", "/flavors/f1")):
+
+            def answer(request: Request) -> Any:
+                there.update(request.json()["flavor"] if request.body else {})
+                return {"flavor": there}
+
+            cloud.route(method, "compute", path, answer)
+        cloud.route("GET", "compute", "/flavors/f1/os-extra_specs", {"extra_specs": {}})
+        cloud.route("GET", "compute", "/flavors/f1/os-flavor-access", {"flavor_access": []})
+        specs = "/flavors/f1/os-extra_specs"
+        cloud.route("POST", "compute", specs, Answer(500))
+        with pytest.raises(RequestFailed):
+            make_flavor(api, made, {"projects": {}})
+        assert there["description"] == "pumphouse:source_id=f1"
+        cloud.route("POST", "compute", specs, {"extra_specs": {}})
+        begun = made.model_copy(update={"action": Action.UPDATE, "target_id": "f1"})
+        make_flavor(api, begun, {"projects": {}})
+        assert there["description"] == "Small ones."
+        there["description"] = "Theirs."
+        make_flavor(api, begun, {"projects": {}})
+        assert there["description"] == "Theirs."
 
 
 def group_of_two_rules() -> Item:
