@@ -272,10 +272,49 @@ def test_zones_and_groups_can_be_required() -> None:
     assert "the target has no zone az7; there are az2" in said
 
 
+def zoned(*volume_zones: str) -> tuple[Rows, Rows]:
+    """Return clouds whose compute zones have names of their own; the target's Cinder has these."""
+    src, dst = placed()
+    src["servers"][0]["pinned_availability_zone"] = "rack-1"
+    for volume in src["volumes"]:
+        volume["availability_zone"] = "rack-1"
+    services = [("rack-1", "volume"), ("rack-2", "volume"), ("rack-1", "compute")]
+    src["availability_zones"] = [{"name": name, "service": of} for name, of in services]
+    dst["availability_zones"] += [{"name": name, "service": "volume"} for name in volume_zones]
+    return src, dst
+
+
+def test_an_entry_that_leads_to_a_zone_of_servers_is_for_servers_only() -> None:
+    """Cinder has one zone of its own in most clouds, and refuses the name of another."""
+    mapping = {"availability_zones": {"names": {"rack-1": "az2"}}}
+    made = planned(mapping, *zoned("nova"))
+    assert (made.obstacles, made.notes) == ([], ())
+    assert item(made, "servers:v1").row["target_zone"] == "az2"
+    spare = item(made, "volumes:vol2")
+    assert (spare.row["target_zone"], len(spare.losses)) == (None, 1)
+    spare = item(planned(mapping, *zoned("nova", "az2")), "volumes:vol2")
+    assert (spare.row["target_zone"], spare.losses) == ("az2", ())
+
+
+def test_zones_of_volumes_must_be_there_where_they_are_asked_for() -> None:
+    """As those of servers: what Cinder would refuse is said before anything is stopped."""
+    one = ("volumes:spare",)
+    (said,) = planned(
+        {"availability_zones": {"unnamed": "require"}}, *zoned("nova"), one
+    ).obstacles
+    assert "the target has no zone rack-1 for volumes" in said
+    wrong = {"availability_zones": {"names": {"rack-1": "az7"}}}
+    (said,) = planned(wrong, *zoned("nova"), one).obstacles
+    assert "the target has no zone az7 for volumes; there are nova" in said
+
+
 def test_entries_that_mean_nothing_are_noted() -> None:
     """A slip of the pen is said, and does no harm."""
-    made = planned({"projects": names(shap="store")})
-    assert made.notes == ("mappings.projects.names has 'shap', which the source does not have.",)
+    for section in ("projects", "availability_zones", "server_groups"):
+        made = planned({section: names(shap="store")})
+        assert made.notes == (
+            f"mappings.{section}.names has 'shap', which the source does not have.",
+        )
 
 
 @given(st.dictionaries(st.sampled_from(["shop", "other", "admin"]), st.text("abc", min_size=1)))

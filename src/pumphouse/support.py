@@ -3,7 +3,7 @@
 from pumphouse import bonds, volume_types
 from pumphouse.drafts import Draft, moved
 from pumphouse.estate import Estate
-from pumphouse.mappings import Mappings
+from pumphouse.mappings import Mappings, PlaceMapping
 from pumphouse.models import Action, Mover
 from pumphouse.passwords import MAPPED_ID
 from pumphouse.service_support import service_support
@@ -163,8 +163,27 @@ def _unbootable(image: Row, types: list[str]) -> str:
     return ""
 
 
+def _zones_of_volumes(every: list[Draft], places: PlaceMapping, target: Estate) -> None:
+    there = {r["name"] for r in target.where("availability_zones", "service", "volume")}
+    for draft in every:
+        if draft.kind != "volumes" or draft.match.action is not Action.CREATE:
+            continue
+        name, zone = draft.row["availability_zone"], draft.row.get("target_zone")
+        if zone and there and zone not in there:
+            draft.problems.append(
+                f"mappings.availability_zones: the target has no zone {zone} for volumes; there "
+                f"are {', '.join(sorted(there))}."
+            )
+        elif name and name not in places.names and not zone and places.unnamed == "require":
+            draft.problems.append(
+                f"mappings.availability_zones.unnamed: require, and the target has no zone {name} "
+                "for volumes; name one."
+            )
+
+
 def _places(every: list[Draft], made: Translation, target: Estate) -> None:
     mappings: Mappings = made.mappings
+    _zones_of_volumes(every, mappings.availability_zones, target)
     there = {r["name"] for r in target.where("availability_zones", "service", "compute")}
     for draft in every:
         row = draft.row

@@ -6,7 +6,7 @@ know that names may differ.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pumphouse import (
@@ -223,7 +223,9 @@ def _note_unknown(
     if not names:
         return
     known = {
-        key for row in rows for key in (row["id"], source.label(kind, row["id"]), row["name"])
+        key
+        for row in rows
+        for key in (row.get("id"), source.label(kind, row.get("id")), row["name"])
     }
     made.notes += [
         f"mappings.{kind}.names has {name!r}, which the source does not have."
@@ -245,7 +247,11 @@ def _place(
         service: {r["name"] for r in target.where("availability_zones", "service", service)}
         for service in ("compute", "volume")
     }
+    of_servers = zones["compute"] - zones["volume"]
     places = made.mappings.availability_zones
+    _note_unknown("availability_zones", places.names, _zones(source), source, made)
+    in_groups = made.mappings.server_groups.names
+    _note_unknown("server_groups", in_groups, source.rows("server_groups"), source, made)
     groups = server_groups.translated(source, made.estate, target, made.mappings.server_groups)
     there = {row["id"]: row["target_group_id"] for row in groups}
     servers = []
@@ -265,7 +271,7 @@ def _place(
         {
             **row,
             "volume_type": types.get(row["volume_type"], row["volume_type"]),
-            "target_zone": _zone(row["availability_zone"], zones["volume"], places),
+            "target_zone": _zone(row["availability_zone"], zones["volume"], places, of_servers),
         }
         for row in source.rows("volumes")
     ]
@@ -274,11 +280,25 @@ def _place(
     made.estate = made.estate.replaced(changed, labels)
 
 
-def _zone(name: str | None, there: set[str], places: PlaceMapping) -> str | None:
+def _zones(source: Estate) -> list[Row]:
+    """Return every zone that the source has, or that a server or volume of it names."""
+    columns = (("servers", "pinned_availability_zone"), ("volumes", "availability_zone"))
+    named = [{"name": row[column]} for kind, column in columns for row in source.rows(kind)]
+    return source.rows("availability_zones") + named
+
+
+def _zone(
+    name: str | None,
+    there: set[str],
+    places: PlaceMapping,
+    others: Collection[str] = frozenset(),
+) -> str | None:
+    """Return the zone that is asked for; an entry that leads to one of *others* is not meant."""
     if not name or (name not in places.names and places.unnamed == "drop"):
         return None
     wanted = places.names.get(name, name)
-    return wanted if wanted in there or name in places.names else None
+    is_meant = name in places.names and wanted not in others
+    return wanted if wanted in there or is_meant else None
 
 
 def _taken(source: Estate, target: Estate) -> dict[str, list[Row]]:
