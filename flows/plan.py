@@ -8,6 +8,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
 from pumphouse.blocks.site import load_site
+from pumphouse.errors import Refused
 from pumphouse.kinds import named as named_kinds
 from pumphouse.models import MoverChoice
 from pumphouse.selection import Selection
@@ -45,6 +46,7 @@ def plan(
     kinds: list[str] = [],  # noqa: B006
     mover: MoverChoice = MoverChoice.CONFIGURED,
     snapshots: bool = False,
+    strict: bool = False,
     site: str = "default",
 ) -> Planned:
     """
@@ -69,10 +71,13 @@ def plan(
 
         snapshots: Volumes bring their snapshots, also where the site does not say so.
 
+        strict: The run fails if something stands in the way. The plan is written all the same.
+
         site: Name of the saved Pumphouse Site block.
 
     Raises:
         ConfigError: The selection or a kind names what does not exist.
+        Refused: Something stands in the way, and *strict* was asked for.
     """
     began = monotonic()
     named_kinds(kinds)
@@ -92,6 +97,8 @@ def plan(
     )
     actions = made.actions
     get_run_logger().info("planned: %s", actions)
+    if strict and made.obstacles:
+        raise Refused("A migration by this plan", made.obstacles)
     return Planned(
         site=site,
         plan=published.plan,

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pumphouse import plan_files, plan_texts
-from pumphouse.cli import main
+from pumphouse.cli import main, watch
 from tests.test_plan_files import HEADER, edited, planned, text
 
 
@@ -62,6 +63,21 @@ def test_two_plans_are_compared(plan: Path, capsys: pytest.CaptureFixture[str]) 
     assert run("plan", "diff", str(other), str(plan), "--json") == 1
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["change"], found["what"]) == ("changed", ["action: create → skip"])
+
+
+def test_a_worker_s_plan_is_told_as_json_and_fails_by_obstacles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it returned stays there: the run itself must say whether the plan can be done."""
+    asked: list[Any] = []
+    monkeypatch.setattr(watch, "run", lambda *words: asked.append(words))
+    words = ["plan", "project:shop", "--deployment", "--site", "lab"]
+    assert (run(*words), run(*words, "--json")) == (0, 0)
+    assert [(name, as_json) for name, _, _, as_json in asked] == [
+        ("plan/plan", False),
+        ("plan/plan", True),
+    ]
+    assert all(parameters["strict"] for _, parameters, _, _ in asked)
 
 
 @pytest.mark.parametrize(

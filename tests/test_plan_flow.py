@@ -138,6 +138,8 @@ def test_an_obstacle_refuses_unless_it_is_skipped(
     made = plan(["project:shop"], site="pf")
     assert "unpause it" in made.obstacles[0]
     with pytest.raises(Refused, match="unpause it"):
+        plan(["project:shop"], strict=True, site="pf")
+    with pytest.raises(Refused, match="unpause it"):
         migrate(plan=made.plan, site="pf")
 
     def change(items: dict[str, Any]) -> None:

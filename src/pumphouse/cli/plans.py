@@ -83,7 +83,11 @@ def make(
         "mover": mover.value,
         "snapshots": snapshots,
     }
-    made = run("plan", parameters, Way(config, site, deployment, quiet))
+    if deployment:
+        # What the flow returns stays on the worker, so that only the run itself can tell.
+        parameters["strict"] = True
+    # Here its obstacles are still to be judged when it was shown.
+    made = run("plan", parameters, Way(config, site, deployment, quiet, deployment and as_json))
     if made is None:
         return
     if output:
