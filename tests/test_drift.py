@@ -2,12 +2,13 @@
 
 import pytest
 
-from pumphouse.drift import differences, drift
+from pumphouse.drift import differences, drift, header_differences
 from pumphouse.estimates import Rates, makespan_s, preparation_s, rates
 from pumphouse.fingerprints import changes, fingerprint
 from pumphouse.ledger import Status, entry, table
 from pumphouse.models import Action, Mover
 from pumphouse.plan import Item, PlanRow
+from pumphouse.plan_files import Header
 
 ROW = PlanRow(
     kind="servers", source_id="v1", name="web", action=Action.CREATE, reason="None there.",
@@ -94,6 +95,25 @@ SERVER = {
     "id": "v1", "name": "web", "status": "ACTIVE", "host": "cmp1", "metadata": {"a": "b"},
     "tags": [], "ports": [{"id": "p"}], "attached": [{"id": "d", "status": "in-use"}],
 }  # fmt: skip
+
+
+def test_a_diff_tells_another_reason_of_the_same_action() -> None:
+    """What is in the way now is not what was: another thing must be done about it."""
+    paused = other(action=Action.BLOCKED, reason="It is paused; unpause it.")
+    suspended = other(action=Action.BLOCKED, reason="It is suspended; resume it.")
+    (found,) = differences([paused], [suspended])
+    assert found.what == ("reason: It is paused; unpause it → It is suspended; resume it",)
+
+
+def test_a_diff_tells_that_something_else_was_asked_for() -> None:
+    """Two plans with equal rows are not equal when one was limited, or moves otherwise."""
+    old = Header(site="lab", made_at="now", include=("project:shop",), mover=Mover.IMAGE)
+    assert header_differences(old, old.model_copy(update={"made_at": "then", "rows": 7})) == []
+    changed = {"exclude": ("tag:x", "v2"), "kinds": ("images",)}
+    (found,) = header_differences(old, old.model_copy(update=changed))
+    assert found.sentence == (
+        "plan of lab changed: exclude: none → tag:x, v2; kinds: none → images."
+    )
 
 
 def test_our_own_cut_over_leaves_a_fingerprint_alone() -> None:

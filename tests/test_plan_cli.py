@@ -63,6 +63,14 @@ def test_two_plans_are_compared(plan: Path, capsys: pytest.CaptureFixture[str]) 
     assert run("plan", "diff", str(other), str(plan), "--json") == 1
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["change"], found["what"]) == ("changed", ["action: create → skip"])
+    other.write_bytes(
+        plan_texts.to_parquet(
+            plan_files.sealed(planned(), HEADER.model_copy(update={"kinds": ("servers",)}))
+        )
+    )
+    plan.write_text(text())
+    assert run("plan", "diff", str(plan), str(other)) == 1
+    assert "kinds: none → servers" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_worker_s_plan_is_told_as_json_and_fails_by_obstacles(

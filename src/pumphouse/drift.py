@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pumphouse.models import Action
 from pumphouse.plan import PlanRow
+from pumphouse.plan_files import Header
 
 MOVED = (Action.CREATE, Action.UPDATE)
 AFTER = {
@@ -13,6 +14,10 @@ AFTER = {
     Action.CREATE: (Action.CREATE, Action.UPDATE, Action.ADOPT, Action.SKIP),
     Action.UPDATE: (Action.UPDATE, Action.ADOPT, Action.SKIP),
 }
+
+
+ASKED = ("site", "include", "exclude", "kinds", "snapshots", "mover")
+"""What a plan was asked for, of its header."""
 
 
 class Difference(BaseModel):
@@ -63,6 +68,21 @@ def drift(
 def differences(old: Sequence[PlanRow], new: Sequence[PlanRow]) -> list[Difference]:
     """Return everything in which two plans differ."""
     return list(_compared(old, new, _changed))
+
+
+def header_differences(old: Header, new: Header) -> list[Difference]:
+    """Return in what two plans were asked for otherwise: one difference, or none."""
+    what = tuple(
+        f"{name}: {_listed(getattr(old, name))} → {_listed(getattr(new, name))}"
+        for name in ASKED
+        if getattr(old, name) != getattr(new, name)
+    )
+    label = f"of {old.site}"
+    return [Difference(change="changed", kind="plan", label=label, what=what)] if what else []
+
+
+def _listed(value: object) -> str:
+    return _word(", ".join(value) if isinstance(value, tuple) else value)
 
 
 def _compared(
@@ -117,8 +137,9 @@ def _changed(old: PlanRow, new: PlanRow) -> list[str]:
         for name in shown
         if getattr(old, name) != getattr(new, name)
     ]
-    if old.reason != new.reason and old.action != new.action:
-        found.append(f"reason: {new.reason.rstrip('.')}")
+    if old.reason != new.reason:
+        was = f"{old.reason.rstrip('.')} → " if old.action == new.action else ""
+        found.append(f"reason: {was}{new.reason.rstrip('.')}")
     if old.fingerprint != new.fingerprint:
         found.append("its content at the source")
     found += [f"no longer loses: {x.rstrip('.')}" for x in old.losses if x not in new.losses]

@@ -180,10 +180,11 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Say where two plans differ. Needs no cloud. Ends with 1 when they do."""
-    from pumphouse.drift import differences
+    from pumphouse.drift import differences, header_differences
     from pumphouse.tasks.plan_storage import load_plan
 
-    found = differences(load_plan(old).rows, load_plan(new).rows)
+    before, after = load_plan(old), load_plan(new)
+    found = header_differences(before.header, after.header) + differences(before.rows, after.rows)
     if as_json:
         print_json([each.model_dump(mode="json") for each in found])
     elif not found:
