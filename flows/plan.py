@@ -107,7 +107,7 @@ def plan(
         actions=actions,
         obstacles=made.obstacles,
         notes=list(made.notes),
-        bytes=sum(item.size_bytes for item in made.of("servers", "images")),
+        bytes=made.carried_bytes,
         longest_downtime_s=made.duration.longest_downtime_s,
         duration_s=made.duration.total_s,
         estimates=made.rates.origin,

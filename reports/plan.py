@@ -48,16 +48,12 @@ def figures(plan: Plan) -> list[dict[str, Any]]:
     moved = [row for row in plan.items if row.action in (Action.CREATE, Action.UPDATE)]
     servers = [row for row in moved if row.kind == "servers"]
     stopped = sum(row.action in STOPS for row in plan.items)
-    size = sum(row.size_bytes for row in moved if row.kind in ("servers", "images"))
-    size += sum(
-        row.size_bytes for row in moved if row.kind == "volumes" and not row.row["attachments"]
-    )
     time = plan.duration
     return [
         {"label": "servers move", "value": len(servers), "unit": ""},
         {"label": "actions", "value": len(moved), "unit": ""},
         {"label": "cannot be done", "value": stopped, "unit": "", "is_bad": stopped > 0},
-        {"label": "to carry", "value": round(size / GIB, 1), "unit": "GiB"},
+        {"label": "to carry", "value": round(plan.carried_bytes / GIB, 1), "unit": "GiB"},
         {"label": "longest downtime", "value": round(time.longest_downtime_s), "unit": "s"},
         {"label": "preparation", "value": round(time.preparation_s / 60, 1), "unit": "min"},
         {"label": "cut-overs", "value": round(time.cutovers_s / 60, 1), "unit": "min"},

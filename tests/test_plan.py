@@ -279,6 +279,24 @@ def test_no_room_blocks() -> None:
     assert "add a host" in item(planned(dst=dst), "servers", "v1").reason
 
 
+def test_all_that_is_carried_is_counted_once() -> None:
+    """Images, volumes and snapshots by themselves, disks of servers; what these share once."""
+    gib = 1 << 30
+    spare = planned(what=Chosen(project_ids=(), server_ids=(), others={"volumes": ("vol2",)}))
+    assert spare.carried_bytes == gib
+    src = source()
+    src["servers"].append(src["servers"][0] | {"id": "v3", "name": "web-2"})
+    src["volumes"][0]["attachments"].append({"server_id": "v3", "device": "/dev/vdb"})
+    snapshot = {"id": "sn1", "volume_id": "vol2", "project_id": "p1", "size_gib": 1}
+    src["snapshots"] = [{**snapshot, "status": "available"}]
+    both = Chosen(project_ids=("p1",), server_ids=("v1", "v3"), snapshots=True)
+    roots, shared, spare_one, its_snapshot = 2 * gib, 2 * gib, gib, gib
+    expected = 100 + roots + shared + spare_one + its_snapshot
+    assert planned(src, what=both).carried_bytes == expected
+    without = planned(src, what=both, mover=Mover.REBUILD)
+    assert without.carried_bytes == expected - roots
+
+
 def test_the_table_has_the_columns_of_the_design() -> None:
     """One row an item, and every column that operators rely on."""
     made = planned()

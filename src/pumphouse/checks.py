@@ -64,6 +64,12 @@ def chosen_mover(server: Row, asked: Mover) -> Mover:
     return Mover.REBUILD if said == Mover.REBUILD.value else Mover.IMAGE
 
 
+def root_gib(server: Row, mover: Mover | None) -> int:
+    """Return the size of a server's own disk, if *mover* carries it."""
+    is_carried = server["image_id"] and mover is not Mover.REBUILD
+    return (server["disk_gib"] or 0) if is_carried else 0
+
+
 def blockers(server: Row, mover: Mover, image: Row | None) -> list[str]:
     """Return why *server* cannot be moved now, each with what would help; empty if it can."""
     found: list[str] = []

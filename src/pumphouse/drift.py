@@ -5,16 +5,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from pumphouse.models import Action
-from pumphouse.plan import PlanRow
+from pumphouse.plan import MOVED, PlanRow
 from pumphouse.plan_files import Header
 
-MOVED = (Action.CREATE, Action.UPDATE)
 AFTER = {
     # What a run that was cut short, or an earlier one, makes of a row.
     Action.CREATE: (Action.CREATE, Action.UPDATE, Action.ADOPT, Action.SKIP),
     Action.UPDATE: (Action.UPDATE, Action.ADOPT, Action.SKIP),
 }
-
 
 ASKED = ("site", "include", "exclude", "kinds", "snapshots", "mover")
 """What a plan was asked for, of its header."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from pumphouse.bonds import is_shared
-from pumphouse.checks import MOVER_KEY
+from pumphouse.checks import MOVER_KEY, root_gib
 from pumphouse.drafts import GIB, Draft
 from pumphouse.estate import Estate
 from pumphouse.models import ON_CEPH, Mover
@@ -139,8 +139,7 @@ def _judge_server(draft: Draft, chosen: Mapping[str, Mover], shared: SharedBacke
     """Let a server's downtime follow the movers of its volumes."""
     row = draft.row
     draft.movers = {v["id"]: chosen.get(v["id"], Mover.IMAGE) for v in row["attached"]}
-    root = (row["disk_gib"] or 0) if row["image_id"] and draft.mover is not Mover.REBUILD else 0
-    draft.disk_bytes = root * GIB + sum(
+    draft.disk_bytes = root_gib(row, draft.mover) * GIB + sum(
         _left_to_copy(volume, draft.movers[volume["id"]], shared) for volume in row["attached"]
     )
 

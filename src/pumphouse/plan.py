@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from pumphouse.checks import root_gib
 from pumphouse.closure import KINDS
 from pumphouse.estimates import Duration, Rates
 from pumphouse.models import Action, Mover
@@ -38,7 +39,9 @@ STAGES = {
 }  # fmt: skip
 """Which stage each kind is done in; stages run in this order."""
 
+GIB = 1 << 30
 DONE = (Action.ADOPT, Action.SKIP)
+MOVED = (Action.CREATE, Action.UPDATE)
 STOPS = (Action.CONFLICT, Action.BLOCKED)
 
 MOVERS: dict[str, tuple[Mover, ...]] = {
@@ -198,6 +201,22 @@ class Plan(BaseModel):
             if item.target_id:
                 known[item.kind][item.source_id] = item.target_id
         return known
+
+    @property
+    def carried_bytes(self) -> int:
+        """The size of all that is carried; a volume of several servers counts once."""
+        apart = self.of("images", "snapshots", "volumes")
+        servers = [item for item in self.of("servers") if item.action in MOVED]
+        attached = {
+            volume["id"]: volume["size_gib"] or 0
+            for item in servers
+            for volume in item.row["attached"]
+            if item.movers.get(volume["id"]) is not Mover.MANAGE
+        }
+        roots = sum(root_gib(item.row, item.mover) for item in servers)
+        return (roots + sum(attached.values())) * GIB + sum(
+            item.size_bytes for item in apart if not item.row.get("attachments")
+        )
 
     def table(self) -> pd.DataFrame:
         """Return the plan as a table, one row an item; its columns are those of the design."""
