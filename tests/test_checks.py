@@ -127,6 +127,7 @@ def test_a_faithful_copy_has_no_differences() -> None:
     [
         ("status", {"status": "SHUTOFF"}, {}),
         ("user_data", {"OS-EXT-SRV-ATTR:user_data": None}, {}),
+        ("config_drive", {"config_drive": ""}, {}),
         ("metadata", {"metadata": {SOURCE_ID: "v1"}}, {}),
         ("source id", {"metadata": {"role": "web"}}, {}),
         ("volumes", {}, {"volumes": []}),
@@ -145,6 +146,11 @@ def test_each_difference_is_found(
     """Whatever differs is named."""
     (found,) = checks.same_server(server(), {**COPY, **change}, both(**carried))
     assert found.startswith(f"{field}: ")
+
+
+def test_a_config_drive_that_the_target_forces_is_no_difference() -> None:
+    """Where Nova gives one to every server, a copy has it without having been asked."""
+    assert checks.same_server(server(has_config_drive=False), COPY, both()) == []
 
 
 def test_unknown_limits_and_unlimited_ones_block_nothing() -> None:

@@ -147,7 +147,8 @@ def same_server(source: Row, copy: Mapping[str, Any], carried: Mapping[str, Any]
         "flavor": (copy.get("flavor") or {}).get("original_name"),
         "key": copy.get("key_name"),
         "user_data": copy.get("OS-EXT-SRV-ATTR:user_data"),
-        "config_drive": bool(copy.get("config_drive")),
+        # A target may force one on every server (force_config_drive).
+        "config_drive": bool(source["has_config_drive"] and copy.get("config_drive")),
         "metadata": own_free(copy.get("metadata")),
         "tags": sorted(copy.get("tags") or []),
         "source id": (copy.get("metadata") or {}).get(SOURCE_ID),
