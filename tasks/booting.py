@@ -35,8 +35,8 @@ def boot(crossing: Crossing, owner: Api) -> servers.Server:
         # A key belongs to a user: another one cannot name it. It is on the disk already.
         body.pop("key_name", None)
     version = owner.microversion("compute")
-    if version and tuple(map(int, version.split("."))) >= (2, 90) and row["hostname"]:
-        body["hostname"] = row["hostname"].partition(".")[0]
+    if version and tuple(map(int, version.split("."))) >= (2, 90) and row.get("target_hostname"):
+        body["hostname"] = row["target_hostname"]
     asked = {"server": body} | bodies.hints(row, crossing.ids)
     answer = owner.call("POST", "compute", "/servers", json=asked, microversion=version)
     return {"id": answer.json()["server"]["id"], "status": "BUILD"}

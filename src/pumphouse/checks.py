@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pumphouse import hostnames
 from pumphouse.comparison import MIGRATED_TO, differences
 from pumphouse.fingerprints import OWN
 from pumphouse.models import SOURCE_ID, Mover
@@ -106,6 +107,7 @@ def losses(server: Row, mover: Mover) -> list[str]:
         found.append(f"Its availability zone {zone}: the target's scheduler chooses.")
     if server["server_group_ids"] and not server.get("group_id"):
         found.append("Its server group: affinity is not kept.")
+    found += hostnames.losses(server)
     if server.get("lost_key"):
         inside = "no key is put on its new disk" if mover is Mover.REBUILD else "its disk keeps it"
         found.append(f"Its key pair {server['lost_key']}, which its user has deleted: {inside}.")

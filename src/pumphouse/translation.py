@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pumphouse import (
     balancer_limits,
     forwardings,
+    hostnames,
     port_names,
     quota_sets,
     routers,
@@ -302,9 +303,9 @@ def _zone(
 
 
 def _taken(source: Estate, target: Estate) -> dict[str, list[Row]]:
-    """Return floating IPs and ports with what the target takes of what extensions gave them."""
+    """Return servers, ports and floating IPs with what the target has a place for."""
     extensions = {row["alias"] for row in target.rows("network_extensions")}
-    changed: dict[str, list[Row]] = {}
+    changed = {"servers": [hostnames.fitting(row, extensions) for row in source.rows("servers")]}
     fips, ports = source.rows("floating_ips"), source.rows("ports")
     if extensions and any(row["port_forwardings"] for row in fips):
         changed["floating_ips"] = [
