@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pumphouse import hostnames
+from pumphouse import hostnames, rows_compute
 from pumphouse.comparison import MIGRATED_TO, differences
 from pumphouse.fingerprints import OWN
 from pumphouse.models import SOURCE_ID, Mover
@@ -130,11 +130,13 @@ def same_server(source: Row, copy: Mapping[str, Any], carried: Mapping[str, Any]
         ``names`` (of ports, in DNS), ``owner``, ``group`` (its server group),
         ``tags_inside`` (of NICs and disks) and the same of the source as ``wanted_…``.
     """
+    flavor = copy.get("flavor") or {}
     wanted = {
         "status": was(source),
         "name": source["name"],
         "description": source["description"],
         "flavor": source["flavor_name"],
+        "size": source.get("flavor_size"),
         "key": source["key_name"],
         "user_data": source["user_data"],
         "config_drive": bool(source["has_config_drive"]),
@@ -146,7 +148,8 @@ def same_server(source: Row, copy: Mapping[str, Any], carried: Mapping[str, Any]
         "status": copy["status"],
         "name": copy["name"],
         "description": copy.get("description"),
-        "flavor": (copy.get("flavor") or {}).get("original_name"),
+        "flavor": flavor.get("original_name"),
+        "size": source.get("flavor_size") and rows_compute.size(flavor),
         "key": copy.get("key_name"),
         "user_data": copy.get("OS-EXT-SRV-ATTR:user_data"),
         # A target may force one on every server (force_config_drive).

@@ -26,7 +26,7 @@ OF_KIND = {
     "floating_ips": frozenset({"port_id", "router_id", "fixed_ip_address", "port_forwardings"}),
     # The zone of a server follows its host; the one it is pinned to is a column of its own.
     "servers": frozenset(
-        {"availability_zone", "target_group_id", "forwardings", "target_hostname"}
+        {"availability_zone", "target_group_id", "forwardings", "target_hostname", "flavor_size"}
     ),
     "server_groups": frozenset({"target_group_id", "member_ids"}),
     "zones": frozenset({"serial", "action"}),

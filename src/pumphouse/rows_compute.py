@@ -46,11 +46,7 @@ def server(raw: Raw, groups: Mapping[str, Sequence[str]]) -> Row:
     row = taken(raw, _SAME, **_SERVER)
     row["power_state"] = None if power is None else POWER_STATES.get(power, str(power))
     row["flavor_name"] = flavor.get("original_name")
-    row["vcpus"] = flavor.get("vcpus")
-    row["ram_mib"] = flavor.get("ram")
-    row["disk_gib"] = flavor.get("disk")
-    row["ephemeral_gib"] = flavor.get("ephemeral")
-    row["swap_mib"] = flavor.get("swap") or 0
+    row |= size(flavor)
     row["flavor_extra_specs"] = flavor.get("extra_specs")
     # Nova says "" for a server that was booted from a volume.
     row["image_id"] = image["id"] if isinstance(image, Mapping) else None
@@ -63,6 +59,12 @@ def server(raw: Raw, groups: Mapping[str, Sequence[str]]) -> Row:
     row["server_group_ids"] = list(groups.get(raw["id"], ()))
     row["fault"] = fault.get("message") if fault else None
     return row
+
+
+def size(flavor: Raw) -> Row:
+    """Return the numbers of the flavor that a server remembers."""
+    row = taken(flavor, "vcpus", ram_mib="ram", disk_gib="disk", ephemeral_gib="ephemeral")
+    return row | {"swap_mib": flavor.get("swap") or 0}
 
 
 def group_ids_by_member(groups: Iterable[Raw]) -> dict[str, list[str]]:

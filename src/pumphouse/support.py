@@ -1,6 +1,6 @@
 """Whether the target supports what a plan asks for: volume types, image formats, zones, groups."""
 
-from pumphouse import bonds, volume_types
+from pumphouse import bonds, flavors, volume_types
 from pumphouse.drafts import Draft, moved
 from pumphouse.estate import Estate
 from pumphouse.mappings import Mappings, PlaceMapping
@@ -32,6 +32,7 @@ def support(every: list[Draft], made: Translation, target: Estate) -> None:
     _volumes(every, made, target)
     _images(every, made.estate, target)
     _users(every)
+    _flavors(every, made, target)
     _places(every, made, target)
     tie(every, made.estate)
     service_support(every, made, target)
@@ -179,6 +180,36 @@ def _zones_of_volumes(every: list[Draft], places: PlaceMapping, target: Estate) 
                 f"mappings.availability_zones.unnamed: require, and the target has no zone {name} "
                 "for volumes; name one."
             )
+
+
+def _flavors(every: list[Draft], made: Translation, target: Estate) -> None:
+    """Give servers the numbers of their flavors as these are now, and say where they differ."""
+    drafted = {draft.row["name"]: draft for draft in every if draft.kind == "flavors"}
+    for draft in every:
+        if draft.kind != "servers" or draft.row["flavor_name"] not in drafted:
+            continue
+        found = drafted[draft.row["flavor_name"]]
+        said = made.of("flavors", found.row["id"])
+        # A mapping may mean another size.
+        named = target.get("flavors", said.target_id) if said else None
+        if draft.is_moved:
+            _judge_flavor(draft, named or found.row, is_meant=named is not None)
+        size = flavors.size(named or found.row)
+        draft.row |= {"flavor_size": size, "vcpus": size["vcpus"], "ram_mib": size["ram_mib"]}
+
+
+def _judge_flavor(draft: Draft, flavor: Row, is_meant: bool) -> None:
+    name = flavor["name"]
+    if lacking := flavors.too_small(draft.row, flavor):
+        draft.problems.append(
+            f"Its disks are larger than those of flavor {name} ({'; '.join(lacking)}), and the "
+            "target would refuse to boot it; name one that holds them in mappings.flavors.names."
+        )
+    elif not is_meant and (changed := flavors.changes(draft.row, flavor)):
+        draft.losses.append(
+            f"Its size: flavor {name} is another since it was built, and its copy has what that "
+            f"is now ({'; '.join(changed)})."
+        )
 
 
 def _places(every: list[Draft], made: Translation, target: Estate) -> None:

@@ -20,12 +20,11 @@ from pumphouse import (
 )
 from pumphouse.comparison import mark
 from pumphouse.estate import SCOPED, Estate
-from pumphouse.flavors import embedded
+from pumphouse.flavors import NUMBERS, embedded
 from pumphouse.mappings import Mappings, PlaceMapping
 from pumphouse.policies import unsupported
 from pumphouse.tables import Row
 
-NUMBERS = ("vcpus", "ram_mib", "disk_gib", "ephemeral_gib", "swap_mib")
 _ID = re.compile(r"^(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
 
 
