@@ -24,6 +24,9 @@ EXTENSIONS = {kind for kind, schema in SCHEMAS.items() if schema.service == "net
 }
 """Tables that end with a listing of a Neutron extension, which the cloud may not have."""
 
+SHAREABLE = ("networks", "subnet_pools", "security_groups", "qos_policies", "address_scopes")
+"""Tables of what RBAC policies may share."""
+
 NEWER = ("lb_zones",)
 """Tables that an older release of their service does not have."""
 
@@ -281,6 +284,28 @@ def _provider(reading: Reading, provider_id: str) -> tuple[Raw | None, Raw | Non
 # ---- network
 
 
+def rbac_policies(reading: Reading) -> Iterator[list[Row]]:
+    """Yield the RBAC policies."""
+    yield [rows_network.rbac_policy(raw) for raw in shared(reading, "rbac_policies")]
+
+
+def shareable(kind: str, reading: Reading) -> Iterator[list[Row]]:
+    """Yield the pages of what may be shared. Neutron's own flag speaks of our project, too."""
+    apart = rows_network.shared_apart(_shares(reading))
+    for rows in plain(kind, reading):
+        yield [row | {"is_shared": row["is_shared"] and row["id"] not in apart} for row in rows]
+
+
+def _shares(reading: Reading) -> list[Raw]:
+    """Return the RBAC policies; none of a Neutron that has none: there the flag says it all."""
+    try:
+        return shared(reading, "rbac_policies")
+    except RequestFailed as failed:
+        if failed.status != 404:
+            raise
+        return []
+
+
 def floating_ips(reading: Reading) -> Iterator[list[Row]]:
     """Yield the floating IPs; port forwardings are asked of each one that has any."""
     listing = LISTINGS["floating_ips"]
@@ -362,7 +387,8 @@ EXTRACTORS: dict[str, Extractor] = {
     for extractor in (
         services, endpoints, domains, projects, users, groups, group_members, roles, implied_roles,
         application_credentials, quotas, servers, server_groups, flavors, availability_zones,
-        hypervisors, floating_ips, images, volume_types,
+        hypervisors, rbac_policies, floating_ips, images, volume_types,
     )
-} | balancing_tables.EXTRACTORS  # fmt: skip
+}  # fmt: skip
+EXTRACTORS |= balancing_tables.EXTRACTORS | {kind: partial(shareable, kind) for kind in SHAREABLE}
 """By kind: tables that take more than one listing, or one that others need too."""

@@ -11,6 +11,7 @@ from pumphouse.comparison import rule_key
 from pumphouse.errors import CopyFailed, RequestFailed
 from pumphouse.models import SOURCE_ID
 from pumphouse.plan import Item
+from pumphouse.policies import AS_EXTERNAL
 from pumphouse.rows_network import security_group_rule
 from pumphouse.tables import Row
 from pumphouse.tasks.api import Api
@@ -29,15 +30,20 @@ def create(api: Api, path: str, key: str, body: dict[str, Any], tags_at: str = "
     Neutron takes tags only after the create. Until then the description is the mark, so that
     a run that is killed between the two calls leaves nothing that the next one cannot find.
     """
-    tags = body.get("tags", [])
-    marked = [t for t in tags if t.startswith(SOURCE_ID)]
+    made = begin(api, path, key, body)
+    if any(tag.startswith(SOURCE_ID) for tag in body.get("tags", [])):
+        _mark(api, path, key, made, body, tags_at)
+    return str(made["id"])
+
+
+def begin(api: Api, path: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Create a resource that says of itself that it is unfinished, until `finish`; return it."""
+    marked = [tag for tag in body.get("tags", []) if tag.startswith(SOURCE_ID)]
     plain = {name: value for name, value in body.items() if name != "tags"}
     if marked:
         plain["description"] = marked[0]
-    made = api.call("POST", "network", f"/{path}", json={key: plain}).json()[key]
-    if marked:
-        _mark(api, path, key, made, body, tags_at)
-    return str(made["id"])
+    made: dict[str, Any] = api.call("POST", "network", f"/{path}", json={key: plain}).json()[key]
+    return made
 
 
 def finish(
@@ -73,7 +79,29 @@ def make(
 
 def make_network(api: Api, item: Item, ids: Ids) -> str:
     """Create a network; its mark goes with it, so it is found by the next run."""
-    return make(api, item, "networks", "network", bodies.network(item.row, ids))
+    body = bodies.network(item.row, ids)
+    network_id = item.target_id or str(begin(api, "networks", "network", body)["id"])
+    if item.row.get("is_limited"):
+        _open_for_owner(api, network_id, body["project_id"])
+    return finish(api, "networks", "network", network_id, body)
+
+
+def _open_for_owner(api: Api, network_id: str, project_id: str) -> None:
+    """
+    Make a network external for its own project. Its policies for others are copied later.
+
+    Neutron makes a network external with its first such policy, and routers need that before.
+    """
+    if api.get("network", f"/networks/{network_id}")["network"]["router:external"]:
+        return
+    policy = {
+        "project_id": project_id,
+        "object_type": "network",
+        "object_id": network_id,
+        "action": AS_EXTERNAL,
+        "target_tenant": project_id,
+    }
+    api.call("POST", "network", "/rbac-policies", json={"rbac_policy": policy})
 
 
 def make_subnet(api: Api, item: Item, ids: Ids) -> str:

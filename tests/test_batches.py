@@ -13,11 +13,13 @@ from pumphouse.plan import Item
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import do_batch
 from pumphouse.tasks.flavors import make_flavor
-from pumphouse.tasks.networks import create, finish, make_rules
+from pumphouse.tasks.networks import create, finish, make_network, make_rules
 from pumphouse.tasks.quotas import set_quota
 from pumphouse.tasks.waiting import poll
 from tests import tenants
 from tests.fakecloud import Answer, FakeCloud, Request
+from tests.tenants import row as row_of
+from tests.tenants import source
 
 
 def item(source_id: str, action: Action = Action.CREATE, **values: Any) -> Item:
@@ -101,9 +103,20 @@ class Neutron:
         cloud.route("PUT", "network", "/networks/{id}", self._update)
         cloud.route("PUT", "network", "/networks/{id}/tags", self._tag)
 
+        cloud.route("POST", "network", "/rbac-policies", self._share)
+
     def _create(self, request: Request) -> Answer:
-        self.found = {"id": "N", "tags": [], **request.json()["network"]}
+        body = request.json()["network"]
+        if body.get("mtu", 0) > 1442:
+            words = "Invalid input for operation: Requested MTU is too big, maximum is 1442."
+            return Answer(400, {"NeutronError": {"message": words}})
+        self.found = {"id": "N", "tags": [], **body}
         return Answer(201, {"network": self.found})
+
+    def _share(self, request: Request) -> Answer:
+        # The first such policy makes a network external.
+        self.found["router:external"] = True
+        return Answer(201, {"rbac_policy": {"id": "R"}})
 
     def _update(self, request: Request) -> dict[str, Any]:
         self.found |= request.json()["network"]
@@ -130,6 +143,32 @@ def test_a_network_is_marked_from_its_first_moment() -> None:
         before = len(cloud.sent("PUT"))
         finish(api, "networks", "network", "N", BODY)
         assert len(cloud.sent("PUT")) == before
+
+
+def network(**values: Any) -> Item:
+    row = {**source()["networks"][1], **values}
+    return item("nx", row=row_of("networks", **row) | {"is_limited": True}, name="ext")
+
+
+IDS = {"projects": {"p0": "P0"}}
+
+
+def test_a_network_that_is_external_for_some_is_so_for_its_own_project_first() -> None:
+    """By a policy, not by the flag; one that a killed run left without is completed."""
+    with FakeCloud() as cloud, Api(cloud.block(retries=0), "target") as api:
+        neutron = Neutron(cloud)
+        cloud.fault("POST", "network", "/rbac-policies", times=1, status=500)
+        with pytest.raises(RequestFailed):
+            make_network(api, network(), IDS)
+        assert (neutron.found["router:external"], neutron.found["description"]) == (
+            False, tag("nx"),
+        )  # fmt: skip
+        again = network().model_copy(update={"target_id": "N", "action": Action.UPDATE})
+        assert make_network(api, again, IDS) == "N"
+        assert make_network(api, again, IDS) == "N"
+        assert (neutron.found["router:external"], neutron.found["description"]) == (True, "")
+        policies = [request.json() for request in cloud.sent("POST", "network", "/rbac-policies")]
+    assert [each["rbac_policy"]["target_tenant"] for each in policies[1:]] == ["P0"]
 
 
 def test_a_new_group_is_made_exact() -> None:

@@ -419,3 +419,42 @@ def test_port_forwardings_are_asked_only_of_floating_ips_that_have_some(
     assert len(cloud.sent("GET", "network", "/floatingips/{id}/port_forwardings")) == 1
     cloud.fault("GET", "network", path, status=404)
     assert [row["port_forwardings"] for row in read(reader, "floating_ips")[0]] == [[], [], []]
+
+
+SHARED = {
+    "networks": ("/networks", "networks"),
+    "subnet_pools": ("/subnetpools", "subnetpools"),
+    "security_groups": ("/security-groups", "security_groups"),
+    "qos_policies": ("/qos/policies", "policies"),
+    "address_scopes": ("/address-scopes", "address_scopes"),
+}
+
+
+@pytest.mark.parametrize("kind", SHARED)
+def test_what_is_shared_with_our_project_alone_is_not_shared(
+    cloud: FakeCloud, reader: CloudReader, kind: str
+) -> None:
+    """Neutron says shared of it to us, as it does of what everybody may use."""
+    rows = [{"id": id_, "name": id_, "shared": id_ != "own"} for id_ in ("own", "ours", "all")]
+    cloud.listing("network", *SHARED[kind], rows)
+    grants = [("ours", "admin"), ("all", "admin"), ("all", "*"), ("own", "other")]
+    policies = [
+        {"object_id": id_, "action": "access_as_shared", "target_tenant": whom}
+        for id_, whom in grants
+    ]
+    policies.append({"object_id": "ours", "action": "access_as_external", "target_tenant": "*"})
+    cloud.listing("network", "/rbac-policies", "rbac_policies", policies)
+
+    found = {row["id"]: row["is_shared"] for row in read(reader, kind)[0]}
+
+    assert found == {"own": False, "ours": False, "all": True}
+
+
+def test_without_policies_the_flag_says_who_shares(cloud: FakeCloud, reader: CloudReader) -> None:
+    """A Neutron without RBAC knows only the flag, which is for everybody."""
+    cloud.listing("network", "/networks", "networks", [{"id": "n", "name": "n", "shared": True}])
+    cloud.fault("GET", "network", "/rbac-policies", status=404)
+
+    rows, reading = read(reader, "networks")
+
+    assert ([row["is_shared"] for row in rows], reading.notes) == ([True], [])

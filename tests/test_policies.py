@@ -247,3 +247,20 @@ def test_segments_travel_with_an_administrators_network() -> None:
     assert losses("networks", outer, estate(source())) == []
     inner = {**outer, "is_external": False}
     assert "2 segments" in losses("networks", inner, estate(source()))[0]
+
+
+def test_an_external_network_of_one_project_is_not_everybodys() -> None:
+    """The flag would let every project at the target use it; the policies travel as they are."""
+    rows = source()
+    rows["rbac_policies"][1]["target_project_id"] = "p1"
+    made = planned(rows, {"domains": target()["domains"]}, "project:shop")
+    network = item(made, "networks", "nx").row
+    assert (network["is_external"], network["is_limited"]) == (True, True)
+    assert bodies.network(network, IDS)["router:external"] is False
+    assert bodies.network(network, IDS)["provider:physical_network"] == "ph"
+    assert item(made, "rbac_policies", "rb2").action is Action.CREATE
+    rows["rbac_policies"].append(
+        {**rows["rbac_policies"][1], "id": "rb3", "target_project_id": "*"}
+    )
+    made = planned(rows, {"domains": target()["domains"]}, "project:shop")
+    assert bodies.network(item(made, "networks", "nx").row, IDS)["router:external"] is True

@@ -120,7 +120,8 @@ def network(row: Row, ids: Ids) -> dict[str, Any]:
         "description": row["description"] or "",
         "project_id": ids["projects"][row["project_id"]],
         "admin_state_up": bool(row["is_admin_state_up"]),
-        "router:external": bool(row["is_external"]),
+        # The flag makes it external for everybody.
+        "router:external": bool(row["is_external"] and not row.get("is_limited")),
         "shared": bool(row["is_shared"]),
         "port_security_enabled": row["is_port_security_enabled"],
         "mtu": row["mtu"],

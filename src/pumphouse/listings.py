@@ -121,6 +121,7 @@ RAW: dict[str, Listing] = {
     "volume_types": Listing(
         "block-storage", "/types", "volume_types", params={"is_public": "None", "limit": PAGE}
     ),
+    "rbac_policies": Listing("network", "/rbac-policies", "rbac_policies", params=_PAGED),
     "lb_pools": _balancing("lbaas/pools"),
     "lb_policies": _balancing("lbaas/l7policies"),
 }

@@ -30,6 +30,8 @@ BY_FLAG = ("network", "qos_policy", "address_scope", "subnetpool")
 
 EVERYBODY = "*"
 
+AS_SHARED, AS_EXTERNAL = "access_as_shared", "access_as_external"
+
 RULE_OWN = ("id", "qos_policy_id", "type", "tags")
 """What a QoS rule has beside what it says."""
 
@@ -112,6 +114,7 @@ def add(estate: Estate, found: dict[str, list[Row]], whole: set[str], alone: Row
     rules = [rule for group in found["security_groups"] for rule in group["rules"]]
     groups = [rule["remote_address_group_id"] for rule in rules]
     found["address_groups"] = named("address_groups", groups)
+    found["networks"] = [_limited(row, estate) for row in found["networks"]]
     found["rbac_policies"] = [
         policy
         for kind in SHARED.values()
@@ -119,6 +122,17 @@ def add(estate: Estate, found: dict[str, list[Row]], whole: set[str], alone: Row
         for policy in estate.where("rbac_policies", "object_id", row["id"])
         if not is_flag(policy)
     ]
+
+
+def _limited(network: Row, estate: Estate) -> Row:
+    """Return a network with ``is_limited`` if it is external, and that only for some projects."""
+    whom = {
+        policy["target_project_id"]
+        for policy in estate.where("rbac_policies", "object_id", network["id"])
+        if policy["action"] == AS_EXTERNAL
+    }
+    is_limited = network["is_external"] and whom and EVERYBODY not in whom
+    return {**network, "is_limited": True} if is_limited else network
 
 
 def is_flag(policy: Row) -> bool:

@@ -124,6 +124,17 @@ def rbac_policy(raw: Raw) -> Row:
     return _owned(raw, same, target_project_id="target_tenant")
 
 
+def shared_apart(policies: Iterable[Raw]) -> set[str]:
+    """
+    Return the ids of what RBAC policies share with some projects, and not with everybody.
+
+    Of these Neutron says ``shared`` to whomever they are shared with.
+    """
+    shared = [raw for raw in policies if raw["action"] == "access_as_shared"]
+    everybodys = {raw["object_id"] for raw in shared if raw["target_tenant"] == "*"}
+    return {raw["object_id"] for raw in shared} - everybodys
+
+
 def qos_policy(raw: Raw) -> Row:
     """Return the row of a QoS policy."""
     return _owned(raw, "id name description is_default rules tags", is_shared="shared")

@@ -433,7 +433,7 @@ SCHEMAS: dict[str, Schema] = {
             project_id
             is_admin_state_up:bool
             is_external:bool
-            is_shared:bool
+            is_shared:bool with everybody, not only with the project that reads it
             is_port_security_enabled:bool
             mtu:int
             provider_type
@@ -491,7 +491,7 @@ SCHEMAS: dict[str, Schema] = {
             default_quota:int
             ip_version:int
             address_scope_id
-            is_shared:bool
+            is_shared:bool with everybody, not only with the project that reads it
             is_default:bool
             tags:json
         """,
@@ -592,7 +592,7 @@ SCHEMAS: dict[str, Schema] = {
             description
             project_id
             is_stateful:bool
-            is_shared:bool
+            is_shared:bool with everybody, not only with the project that reads it
             tags:json
         """,
         ),
@@ -637,7 +637,7 @@ SCHEMAS: dict[str, Schema] = {
             name
             description
             project_id
-            is_shared:bool
+            is_shared:bool with everybody, not only with the project that reads it
             is_default:bool
             rules:json
             tags:json
@@ -652,7 +652,7 @@ SCHEMAS: dict[str, Schema] = {
             name
             project_id
             ip_version:int
-            is_shared:bool
+            is_shared:bool with everybody, not only with the project that reads it
         """,
         ),
         _schema(
