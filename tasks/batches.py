@@ -17,8 +17,8 @@ from pumphouse.plan import DONE, Item
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.waiting import NEVER
 
-Effect = Callable[[Api, Item, Ids], str]
-"""Make or complete one item at the target and return its id there."""
+Effect = Callable[[Api, Item, Ids], str | tuple[str, str]]
+"""Make or complete one item at the target; return its id there, or also what is to be said."""
 
 
 def do_batch(
@@ -105,13 +105,14 @@ def one(
         return entry(item, Status.LEFT, "The run was cancelled before its turn.")
     began, started, before = time.monotonic(), datetime.now(UTC), len(api.changes)
     try:
-        target_id = effect(api, item, ids)
+        made = effect(api, item, ids)
     except PumphouseError as error:
         done = entry(item, Status.FAILED, str(error))
     except Exception as error:  # noqa: BLE001 - the others can be done
         done = entry(item, Status.FAILED, _unforeseen(error))
     else:
-        done = entry(item, Status.DONE, item.reason, target_id)
+        target_id, words = made if isinstance(made, tuple) else (made, "")
+        done = entry(item, Status.DONE, f"{item.reason} {words}".strip(), target_id)
     seconds = round(time.monotonic() - began, 3)
     changes = {"request_ids": tuple(api.changes[before:])}
     return done.model_copy(update={"seconds": seconds, "started_at": started, **changes})

@@ -1,5 +1,6 @@
 """Copies of networks, subnets, security groups and routers."""
 
+import re
 from collections.abc import Hashable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +20,9 @@ from pumphouse.tasks.batches import Effect, is_new
 
 AT_ONCE = timedelta(seconds=5)
 """Within it Neutron has given a group its own rules."""
+
+TOO_BIG = re.compile(r"MTU is too big, maximum is (\d+)")
+"""What ML2 says of a network whose MTU is more than its type carries at this cloud."""
 
 
 def create(api: Api, path: str, key: str, body: dict[str, Any], tags_at: str = "") -> str:
@@ -50,10 +54,15 @@ def finish(
     api: Api, path: str, key: str, id_: str, body: dict[str, Any], tags_at: str = ""
 ) -> str:
     """Give a resource its tags and description, if a killed run left it without."""
-    found = api.get("network", f"/{path}/{id_}")[key]
+    _complete(api, path, key, api.get("network", f"/{path}/{id_}")[key], body, tags_at)
+    return id_
+
+
+def _complete(
+    api: Api, path: str, key: str, found: dict[str, Any], body: dict[str, Any], tags_at: str = ""
+) -> None:
     if (found.get("description") or "").startswith(SOURCE_ID):
         _mark(api, path, key, found, body, tags_at)
-    return id_
 
 
 def _mark(
@@ -77,13 +86,28 @@ def make(
     return create(api, path, key, body, tags_at)
 
 
-def make_network(api: Api, item: Item, ids: Ids) -> str:
+def make_network(api: Api, item: Item, ids: Ids) -> tuple[str, str]:
     """Create a network; its mark goes with it, so it is found by the next run."""
     body = bodies.network(item.row, ids)
-    network_id = item.target_id or str(begin(api, "networks", "network", body)["id"])
-    if item.row.get("is_limited"):
+    network_id = item.target_id or _begin_network(api, body)
+    found = api.get("network", f"/networks/{network_id}")["network"]
+    if item.row.get("is_limited") and not found["router:external"]:
         _open_for_owner(api, network_id, body["project_id"])
-    return finish(api, "networks", "network", network_id, body)
+    _complete(api, "networks", "network", found, body)
+    wanted, mtu = body.get("mtu") or 0, found.get("mtu") or 0
+    words = f"Its MTU is {mtu}, not {wanted}: the target's networks carry no more."
+    return network_id, words if mtu < wanted else ""
+
+
+def _begin_network(api: Api, body: dict[str, Any]) -> str:
+    """Create a network, with less than its MTU where that is all that the target carries."""
+    try:
+        return str(begin(api, "networks", "network", body)["id"])
+    except RequestFailed as failed:
+        said = TOO_BIG.search(failed.reason)
+        if failed.status != 400 or said is None:
+            raise
+    return str(begin(api, "networks", "network", body | {"mtu": int(said[1])})["id"])
 
 
 def _open_for_owner(api: Api, network_id: str, project_id: str) -> None:
@@ -92,8 +116,6 @@ def _open_for_owner(api: Api, network_id: str, project_id: str) -> None:
 
     Neutron makes a network external with its first such policy, and routers need that before.
     """
-    if api.get("network", f"/networks/{network_id}")["network"]["router:external"]:
-        return
     policy = {
         "project_id": project_id,
         "object_type": "network",

@@ -164,11 +164,37 @@ def test_a_network_that_is_external_for_some_is_so_for_its_own_project_first() -
             False, tag("nx"),
         )  # fmt: skip
         again = network().model_copy(update={"target_id": "N", "action": Action.UPDATE})
-        assert make_network(api, again, IDS) == "N"
-        assert make_network(api, again, IDS) == "N"
+        assert make_network(api, again, IDS) == ("N", "")
+        assert make_network(api, again, IDS) == ("N", "")
         assert (neutron.found["router:external"], neutron.found["description"]) == (True, "")
         policies = [request.json() for request in cloud.sent("POST", "network", "/rbac-policies")]
     assert [each["rbac_policy"]["target_tenant"] for each in policies[1:]] == ["P0"]
+
+
+def test_a_network_gets_the_mtu_that_the_target_carries() -> None:
+    """Geneve takes more of a packet than VXLAN: the ledger says what is left, in every run."""
+    one = item("n1", row=row_of("networks", **source()["networks"][0]) | {"mtu": 1450})
+    with FakeCloud() as cloud, Api(cloud.block(retries=0), "target") as api:
+        neutron = Neutron(cloud)
+        (done,) = do_batch(api, [one], make_network, {"projects": {"p1": "P1"}}, frozenset())
+        assert (done.status, done.target_id, neutron.found["mtu"]) == (Status.DONE, "N", 1442)
+        assert (
+            done.message == "why Its MTU is 1442, not 1450: the target's networks carry no more."
+        )
+        again = one.model_copy(update={"target_id": "N", "action": Action.UPDATE})
+        (more,) = do_batch(api, [again], make_network, {"projects": {"p1": "P1"}}, frozenset())
+        assert (more.message, len(cloud.sent("POST", "network", "/networks"))) == (done.message, 2)
+
+
+def test_a_network_that_fits_is_made_as_it_is() -> None:
+    """And another refusal is one."""
+    one = item("n1", row=row_of("networks", **source()["networks"][0]) | {"mtu": 1400})
+    with FakeCloud() as cloud, Api(cloud.block(retries=0), "target") as api:
+        Neutron(cloud)
+        cloud.fault("POST", "network", "/networks", times=1, status=400, message="No.")
+        (refused,) = do_batch(api, [one], make_network, {"projects": {"p1": "P1"}}, frozenset())
+        (done,) = do_batch(api, [one], make_network, {"projects": {"p1": "P1"}}, frozenset())
+    assert (refused.status, done.status, done.message) == (Status.FAILED, Status.DONE, "why")
 
 
 def test_a_new_group_is_made_exact() -> None:
