@@ -86,6 +86,13 @@ def test_a_port_without_security_has_no_groups() -> None:
     assert (body["security_groups"], body["port_security_enabled"]) == ([], False)
 
 
+def test_a_port_says_its_security_and_does_not_inherit_it() -> None:
+    """On a network whose security is off, one that has it on would lose it, or be refused."""
+    body = bodies.port(of("ports", is_port_security_enabled=True), IDS)
+    assert (body["security_groups"], body["port_security_enabled"]) == (["G1"], True)
+    assert "port_security_enabled" not in bodies.port(of("ports"), IDS)
+
+
 def test_rules_name_groups_by_the_targets_ids() -> None:
     """A remote group becomes its copy."""
     body = bodies.rule(of("security_group_rules"), "G1", "P1", IDS)

@@ -242,10 +242,11 @@ def port(row: Row, ids: Ids) -> dict[str, Any]:
         # Nova refuses a port that has another name than its server, and names it itself.
         "dns_name": None if row["device_id"] else row["dns_name"] or None,
         "dns_domain": row["dns_domain"] or None,
+        # Left out, it would be that of the network.
+        "port_security_enabled": row["is_port_security_enabled"],
         "tags": tags(row),
     }
     if row["is_port_security_enabled"] is False:
-        body["port_security_enabled"] = False
         body["security_groups"] = []
         body["allowed_address_pairs"] = None
     return present(body)
