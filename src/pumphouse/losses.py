@@ -35,6 +35,7 @@ def _user(row: Row, source: Estate) -> Losses:
 
 def _network(row: Row, source: Estate) -> Losses:
     yield from _policy(row, source)
+    yield from port_names.losses(row)
     is_tenants = not (row["is_external"] or row["is_shared"])
     if row["segments"] and len(row["segments"]) > 1 and is_tenants:
         yield f"Its {len(row['segments'])} segments: the copy has one."
@@ -48,6 +49,7 @@ def _policy(row: Row, source: Estate) -> Losses:
 
 
 def _subnet(row: Row, source: Estate) -> Losses:
+    yield from port_names.losses(row)
     if row["subnet_pool_id"] and not source.get("subnet_pools", row["subnet_pool_id"]):
         yield "Its subnet pool: the copy has the same CIDR without one."
 
@@ -83,6 +85,7 @@ def _port(row: Row, source: Estate) -> Losses:
 
 def _floating_ip(row: Row, source: Estate) -> Losses:
     yield from _policy(row, source)
+    yield from port_names.losses(row)
     yield from forwardings.losses(row, source)
     yield from zones.reverse_losses(row, source)
 

@@ -305,14 +305,16 @@ def _taken(source: Estate, target: Estate) -> dict[str, list[Row]]:
     """Return servers, ports and floating IPs with what the target has a place for."""
     extensions = {row["alias"] for row in target.rows("network_extensions")}
     changed = {"servers": [hostnames.fitting(row, extensions) for row in source.rows("servers")]}
-    fips, ports = source.rows("floating_ips"), source.rows("ports")
+    fips = source.rows("floating_ips")
     if extensions and any(row["port_forwardings"] for row in fips):
         changed["floating_ips"] = [
             forwardings.fitting(row, extensions) if row["port_forwardings"] else row
             for row in fips
         ]
-    if extensions and not extensions.issuperset((port_names.NAMES, port_names.DOMAINS)):
-        changed["ports"] = [port_names.fitting(row, extensions) for row in ports]
+    for kind, needed in port_names.NEEDED.items():
+        if extensions and not extensions.issuperset(needed.values()):
+            rows = changed.get(kind) or source.rows(kind)
+            changed[kind] = [port_names.fitting(kind, row, extensions) for row in rows]
     return changed
 
 
