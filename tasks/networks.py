@@ -177,7 +177,8 @@ def make_rules(api: Api, item: Item, ids: Ids) -> str:
     strange = {rule["remote_group_id"] for rule in carried} - {None, *ids["security_groups"]}
     carried = [rule for rule in carried if rule["remote_group_id"] not in strange]
     wanted = {_translated(rule, ids): rule for rule in carried}
-    lacking = [rule for key, rule in wanted.items() if key not in there.values()]
+    have = set(there.values())
+    lacking = [rule for key, rule in wanted.items() if key not in have]
     _create_rules(api, [bodies.rule(rule, group_id, project_id, ids) for rule in lacking])
     if strange:
         raise CopyFailed(
@@ -203,8 +204,8 @@ def _finish_default(
     One that this run found new loses every rule that the source's lacks. Of one that is unmarked
     in a project that we made only Neutron's own: the others are its tenant's.
     """
-    group = api.get("network", f"/security-groups/{group_id}")["security_group"]
     if not is_new(item):
+        group = api.get("network", f"/security-groups/{group_id}")["security_group"]
         if any(each.startswith(SOURCE_ID) for each in group["tags"]):
             return
         project = api.get("identity", f"/projects/{project_id}")["project"]

@@ -75,8 +75,7 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     ``interfaces`` (its ports there; of its routes it keeps those by them), an assignment, quota
     and keypair an ``id`` made of its key, a load balancer all below it, a quota all ``limits`` of
     one service, and a server ``volumes``, ``ports`` and ``subports`` as rows, and
-    ``forwardings``: what
-    `pumphouse.forwardings.of_server` says.
+    ``forwardings``: what `pumphouse.forwardings.of_server` says.
     """
     servers = _pick(estate, "servers", what.server_ids)
     whole = set(what.project_ids)

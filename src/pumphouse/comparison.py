@@ -277,9 +277,14 @@ def _named(kind: str, rule: Rule, row: Row, source: Estate, target: Estate) -> l
         return []
     key = rule.key(row, source)
     bearers = target.grouped(kind, "key", lambda found: rule.key(found, target))  # type: ignore[misc]
-    # The default group is everybody's copy whose project becomes this one.
-    is_default = kind == "security_groups" and row["name"] == "default"
-    return [found for found in bearers.get(key, []) if is_default or mark(found) is None]
+    # A default group is shared by all whose projects become one, whoever has marked it.
+    takes_marked = _is_default(kind, row)
+    return [found for found in bearers.get(key, []) if takes_marked or mark(found) is None]
+
+
+def _is_default(kind: str, row: Row) -> bool:
+    """Tell whether it is the security group that every project has from its beginning."""
+    return kind == "security_groups" and bool(row["name"] == "default")
 
 
 def _identity(row: Row) -> str | None:
@@ -322,8 +327,7 @@ def _adoptable(
         changed = "; ".join(differing + lacking)
         since = f"; changed since: {changed}" if changed else ""
         return Match(Action.SKIP, id_, f"Copied before{since}.")
-    is_default = kind == "security_groups" and row["name"] == "default"
-    if is_default and mark(home) == row["project_id"] and mark(found) is None:
+    if _is_default(kind, row) and mark(home) == row["project_id"] and mark(found) is None:
         parts = tuple(sorted(missing, key=str))
         return Match(Action.UPDATE, id_, "No run has made it equal yet.", parts)
     if kind == "flavors":
@@ -339,7 +343,7 @@ def _adoptable(
     # An image of theirs is shared with whom they like.
     if not missing or kind == "images":
         return Match(Action.ADOPT, id_, "An equal one exists.")
-    if kind == "flavors" or is_default:
+    if kind == "flavors" or _is_default(kind, row):
         return Match(
             Action.UPDATE,
             id_,
