@@ -78,7 +78,7 @@ def on_network(network_id: str, source: Estate) -> list[str]:
     """Return the ids of the routers that have an interface on a network."""
 
     def routed(port: Row) -> str | None:
-        return port["network_id"] if "interface" in (port["device_owner"] or "") else None
+        return port["network_id"] if port["device_owner"] in INTERFACES else None
 
     return [
         port["device_id"] for port in source.grouped("ports", "routed", routed).get(network_id, [])
