@@ -87,9 +87,17 @@ def _cut_over_group(work: Work, book: Book, items: Sequence[Item]) -> None:
     lefts = {item.name: waits_for(item, book.failed) for item in todo}
     left = next((f"{name}, of the same group: {why}" for name, why in lefts.items() if why), "")
     if left or (left := work.gate.hindrance()):
-        for item in todo:
-            book.note(entry(item, Status.LEFT, left))
+        _leave(book, todo, left)
         return
     together = replace(work, meeting=Meeting(len(todo)))
     with work.slots.cutover(), work.slots.copy(*todo):
+        # Only now is its turn: the window may have ended while it waited for that.
+        if left := work.gate.hindrance():
+            _leave(book, todo, left)
+            return
         book.each(together, cut_over, todo)
+
+
+def _leave(book: Book, items: Sequence[Item], reason: str) -> None:
+    for item in items:
+        book.note(entry(item, Status.LEFT, reason))

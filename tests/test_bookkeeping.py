@@ -1,5 +1,7 @@
 """What is merged into another thing gets that one's copy, or is left with it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -124,6 +126,27 @@ def test_servers_are_begun_as_the_pacing_says(
 ) -> None:
     """Canaries go first; after too many failures, or the window's end, no other goes."""
     assert list(cut_over_all(monkeypatch, pacing, set(broken)).values()) == ended.split()
+
+
+def test_a_group_whose_turn_comes_too_late_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The window may end while it waits for its slots; then none of it is begun."""
+    book = Book(Plan(items=tuple(map(server, "ab"))))
+    gate = Gate(Pacing())
+
+    @contextmanager
+    def slot(*items: Item) -> Iterator[None]:
+        gate.close("The window has ended.")
+        yield
+
+    slots = SimpleNamespace(cutover=slot, copy=slot)
+    work = Work(cast(Any, None), cast(Any, slots), gate=gate)
+    monkeypatch.setattr(stages, "cut_over", None)
+
+    stages._cut_over_all(work, book, (frozenset("ab"),))
+
+    assert [(e.status, e.message) for e in book.entries] == [
+        (Status.LEFT, "The window has ended.")
+    ] * 2
 
 
 def test_a_cancelled_run_has_an_entry_for_everything() -> None:
