@@ -48,7 +48,7 @@ from pumphouse.tasks.crossing_disks import (
     shared_copies,
 )
 from pumphouse.tasks.readiness import Readiness
-from pumphouse.tasks.rollback import said, undo
+from pumphouse.tasks.rollback import ENDS, said, undo
 from pumphouse.tasks.verification import verify
 
 
@@ -86,8 +86,11 @@ class CutOver(Readiness):
                         raise Interrupted(f"about to {step.name}")
                     getattr(self, f"do_{step.name}")()
                     self.after_step(step.name)
-                except Exception as error:  # whatever it is, the server must not stay down
+                except ENDS as error:  # whatever it is, the server must not stay down
                     state = undo(self, self._reached(step.name))
+                    if not isinstance(error, Exception):
+                        self.log(state)
+                        raise
                     raise CutOverFailed(self.item.label, step.name, said(error), state) from error
         assert self.copy is not None
         order = [v["id"] for v in self.row["attached"]]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
-from prefect.concurrency.sync import concurrency
 
 from pumphouse.blocks.site import Site
 from pumphouse.errors import FencingFailed
@@ -19,6 +18,7 @@ from pumphouse.limits import moves_limit
 from pumphouse.tasks import fencing, maintenance
 from pumphouse.tasks.compute_services import disable, read_service
 from pumphouse.tasks.evacuating import Batch, move_one
+from pumphouse.tasks.slots import held
 
 
 @dataclass
@@ -37,8 +37,7 @@ class Work:
     def slot(self) -> Iterator[None]:
         """Hold the slot of one server: of this run, and in a deployment of the whole site."""
         is_shared = bool(runtime.deployment.id)
-        everywhere = concurrency(moves_limit(self.site), strict=True) if is_shared else None
-        with self.here, everywhere or nullcontext():
+        with self.here, held(moves_limit(self.site)) if is_shared else nullcontext():
             yield
 
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from prefect.concurrency.sync import concurrency
-
 from pumphouse.blocks.site import Site
 from pumphouse.health import Check
 from pumphouse.ledger import Entry, Status, entry
@@ -21,6 +19,7 @@ from pumphouse.tasks.api import Api
 from pumphouse.tasks.bandwidth import Bandwidth
 from pumphouse.tasks.gate import Gate
 from pumphouse.tasks.meeting import Meeting
+from pumphouse.tasks.slots import held
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Slots:
 
     @contextmanager
     def _both(self, here: threading.Semaphore, everywhere: str) -> Iterator[None]:
-        with here, concurrency(everywhere, strict=True) if self.is_shared else nullcontext():
+        with here, held(everywhere) if self.is_shared else nullcontext():
             yield
 
 

@@ -28,7 +28,7 @@ from pumphouse.tasks import claims, forwardings, health, ports, return_undo, ser
 from pumphouse.tasks.crossing import AILING, LOCKED, SINCE, Crossing
 from pumphouse.tasks.crossing_disks import delete_copies
 from pumphouse.tasks.managed import bring_home
-from pumphouse.tasks.rollback import said
+from pumphouse.tasks.rollback import ENDS, said
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,11 @@ class Return(Crossing):
                     raise Interrupted(f"about to {step.name}")
                 getattr(self, f"do_{step.name}")()
                 self.after_step(step.name)
-            except Exception as error:  # whatever it is, one of the two must run
+            except ENDS as error:  # whatever it is, one of the two must run
                 state = return_undo.undo(self, step.name)
+                if not isinstance(error, Exception):
+                    self.log(state)
+                    raise
                 raise ReturnFailed(self.item.label, step.name, said(error), state) from error
         return Returned(self.downtime_s, self.health)
 

@@ -1,5 +1,6 @@
 """Taking a cut-over back: every step's undo, newest first."""
 
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,9 @@ from pumphouse.tasks.crossing_disks import delete_copies, delete_copy
 from pumphouse.tasks.waiting import NEVER
 
 NOT_ALL = "NOT everything could be undone: "
+
+ENDS = (Exception, CancelledError, KeyboardInterrupt)
+"""What may end a step: an error, or Prefect or Ctrl-C that stop the thread which does it."""
 
 
 def undo(crossing: Crossing, failed: str) -> str:

@@ -1,8 +1,9 @@
 """Slots of Prefect's global concurrency limits."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
@@ -48,6 +49,16 @@ def available(name: str, wanted: int) -> int:
     return min(wanted, limit.limit)
 
 
+def held(name: str, **options: Any) -> AbstractContextManager[None]:
+    """
+    Hold a slot of the limit *name*, also while Prefect cannot be told so.
+
+    Else Prefect ends the thread that holds it, in the midst of what it is at, as soon as its
+    server is away for a while.
+    """
+    return concurrency(name, strict=True, raise_on_lease_renewal_failure=False, **options)
+
+
 @contextmanager
 def only_run(site: str, host: str) -> Iterator[None]:
     """
@@ -67,15 +78,7 @@ def only_run(site: str, host: str) -> Iterator[None]:
     available(name, 1)
     with ExitStack() as stack:
         try:
-            # A server that is away for a while must not end what runs for hours.
-            slot = concurrency(
-                name,
-                timeout_seconds=PATIENCE_S,
-                lease_duration=LEASE_S,
-                strict=True,
-                raise_on_lease_renewal_failure=False,
-            )
-            stack.enter_context(slot)
+            stack.enter_context(held(name, timeout_seconds=PATIENCE_S, lease_duration=LEASE_S))
         except TimeoutError:
             reason = (
                 f"Another run works on it: the concurrency limit {name} has been taken for "

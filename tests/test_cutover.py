@@ -1,5 +1,7 @@
 """The order of a cut-over and of its undo, without a cloud."""
 
+from asyncio import CancelledError
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any, cast
 
@@ -64,7 +66,7 @@ def cutover(monkeypatch: pytest.MonkeyPatch) -> CutOver:
     )
 
 
-def recorded(monkeypatch: pytest.MonkeyPatch, broken: dict[str, Exception]) -> list[str]:
+def recorded(monkeypatch: pytest.MonkeyPatch, broken: Mapping[str, BaseException]) -> list[str]:
     """Replace every step and undo by a note of its name; those of *broken* raise."""
     calls: list[str] = []
 
@@ -102,6 +104,22 @@ def test_an_unforeseen_error_is_undone_too(
         "undo_boot", "undo_move", "undo_isolate", "undo_stop", "undo_lock", "undo_remember",
         "undo_bulk",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", [CancelledError(), KeyboardInterrupt()])
+def test_what_prefect_stops_is_undone_and_stays_what_it_is(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """Prefect injects it into a thread: the server does not stay down, Prefect gets it back."""
+    calls, said = recorded(monkeypatch, {"do_move": error}), list[str]()
+    cutover.log = said.append
+
+    with pytest.raises(type(error)) as caught:
+        cutover.run()
+
+    assert caught.value is error
+    assert calls[-4:] == ["undo_stop", "undo_lock", "undo_remember", "undo_bulk"]
+    assert "Everything was undone" in said[-1]
 
 
 def test_the_journal_stays_while_something_is_not_undone(

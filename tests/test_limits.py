@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from pumphouse.config import Config, Limits
-from pumphouse.limits import backend_limit, backends_of, names
+from pumphouse.limits import backend_limit, backends_of, copies_limit, cutovers_limit, names
 from pumphouse.models import Action, Mover
 from pumphouse.plan import Item
 from pumphouse.tasks import migration
@@ -102,3 +102,24 @@ def test_the_wait_for_a_slot_is_not_the_time_of_a_copy(monkeypatch: pytest.Monke
     done = migration.copy_image.fn(work, image, {"projects": {}})
 
     assert (done.target_id, held) == ("i1", [True])
+
+
+def test_a_slot_that_prefect_loses_ends_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its server may be away for a while: a server that is down then must still be carried on."""
+    asked: list[dict[str, Any]] = []
+
+    def concurrency(name: str, **options: Any) -> nullcontext[None]:
+        asked.append({"name": name, **options})
+        return nullcontext()
+
+    monkeypatch.setattr("pumphouse.tasks.slots.concurrency", concurrency)
+    slots = Slots("lab", threading.Semaphore(1), threading.Semaphore(1), is_shared=True)
+
+    with slots.cutover(), slots.copy():
+        pass
+
+    kept = {"strict": True, "raise_on_lease_renewal_failure": False}
+    assert asked == [
+        {"name": cutovers_limit("lab"), **kept},
+        {"name": copies_limit("lab"), **kept},
+    ]

@@ -1,5 +1,6 @@
 """The way back of a migrated server: what it costs, its order, its undo."""
 
+from asyncio import CancelledError
 from contextlib import nullcontext
 from typing import Any, cast
 
@@ -162,6 +163,24 @@ def test_a_failure_before_the_check_has_passed_is_undone(
         "undo start", "undo restore", "undo fetch", "undo release", "undo stop", "undo hold",
         "undo note",
     ]  # fmt: skip
+
+
+def test_what_prefect_stops_is_undone_too(way: Return, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the two servers runs, and Prefect gets back what it injected."""
+    calls = recorded(way, monkeypatch)
+    error, said = CancelledError(), list[str]()
+    monkeypatch.setattr(way, "after_step", lambda name: _raise(error) if name == "stop" else None)
+    way.log = said.append
+
+    with pytest.raises(CancelledError):
+        way.run()
+
+    assert calls[-3:] == ["undo stop", "undo hold", "undo note"]
+    assert "Everything was undone" in said[-1]
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 @pytest.mark.parametrize("step", COMMITTED)
