@@ -24,11 +24,8 @@ from lab.connections import connect
 from lab.settings import load_lab
 from pumphouse import bodies
 from pumphouse.models import Mover
-from pumphouse.steps import NAMES
 from pumphouse.tasks import servers
-from pumphouse.tasks.cutover import CutOver
 from pumphouse.tasks.owners import owner
-from pumphouse.tasks.rollback import undo
 from pumphouse.tasks.volumes import delete_volume, read_volume
 from pumphouse.tasks.waiting import poll
 from tests import pools
@@ -64,7 +61,7 @@ def _manage(tenant: Tenant, ceph: Ceph, storage: Path) -> dict[str, Any]:
         for _ in range(ROUNDS):
             for ready, times in zip(both, spent, strict=True):
                 times.append(_downtime(ready))
-                _back(ready)
+                ready.undo()
     small, large = map(min, spent)
     name = f"downtime by manage, {LARGE_GIB} GB against {SMALL_GIB} GB"
     return row(name, large, "s", small, large / small, MANAGE_LIMIT, least=False)
@@ -80,7 +77,7 @@ def _rbd(tenant: Tenant, ceph: Ceph, storage: Path) -> dict[str, Any]:
         for _ in range(ROUNDS):
             floors.append(_delta(ceph) + _stop_and_boot(ready, tenant))
             ours.append(_downtime(ready, lambda: _change(ceph, spec)))
-            _back(ready)
+            ready.undo()
     best, floor = min(ours), min(floors)
     name = f"downtime by rbd, {CHANGED_MIB} of {WRITTEN_MIB} MiB changed"
     return row(name, best, "s", floor, best / floor, RBD_LIMIT, least=False)
@@ -126,15 +123,6 @@ def _downtime(ready: Prepared, before_stop: Callable[[], None] = lambda: None) -
     arrived = cutover.run()
     assert arrived.downtime_s is not None
     return arrived.downtime_s
-
-
-def _back(ready: Prepared) -> None:
-    with ExitStack() as stack:
-        cutover: CutOver = ready.cut_over()
-        cutover.prepare(stack)
-        cutover.do_remember()
-        state = undo(cutover, NAMES[-1])
-        assert "Everything was undone" in state, state
 
 
 def _change(ceph: Ceph, spec: str) -> None:

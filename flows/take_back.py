@@ -51,7 +51,8 @@ def take_back(run: str, delete_copy: bool = False, site: str = "default") -> lis
     began = []
     for item in items:
         wanted_checks = checks.get(item.source_id, ())
-        future = take_back_server.submit(pair, item, intended.ids, wanted_checks, delete_copy)
+        what = (item, intended.ids, wanted_checks, delete_copy)
+        future = take_back_server.submit(pair, run, *what)
         began.append((item, future))
     problems, done = [], []
     for item, future in began:

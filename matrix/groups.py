@@ -20,7 +20,7 @@ from openstack.connection import Connection
 from lab.connections import connect
 from lab.settings import load_lab
 from matrix import benches
-from matrix.benches import Bench, back, not_arrived, not_as_before
+from matrix.benches import Bench, has_arrived, not_arrived, not_as_before
 from matrix.cells import ALL, Cell, Choice
 from matrix.faults import Fault, effects
 from matrix.processes import apart
@@ -97,7 +97,7 @@ def _share(tenant: Tenant, made: Sequence[Any]) -> None:
 
 def _run(both: Both, at: int, fault: Fault) -> list[str]:
     """Cut both over with a fault at an effect of the first; return the effects of that."""
-    todo = [bench for bench in both if not _has_arrived(bench)]
+    todo = [bench for bench in both if not has_arrived(bench)]
     meeting, counted = Meeting(len(todo)), set[int]()
 
     def member(bench: Bench) -> None:
@@ -119,18 +119,13 @@ def _run(both: Both, at: int, fault: Fault) -> list[str]:
     return seen
 
 
-def _has_arrived(bench: Bench) -> bool:
-    server = bench.source.compute.get_server(bench.ready.item.source_id)
-    return "pumphouse:migrated_to" in server.metadata
-
-
 def _take_back(both: Both) -> None:
     """Do what a worker does when its run is dead."""
     for bench in both:
         with benches.own(bench.ready) as mine:
             raw = servers.read_server(mine.source, mine.item.source_id)
             if claims.is_half_way(raw["metadata"], claims.run_id()):
-                take_back(mine.cut_over())
+                take_back(mine.cut_over(), claims.run_id())
 
 
 def _cell(operation: str, both: Both, number: int, effect: str, kind: str) -> Cell:
@@ -163,4 +158,4 @@ def _parted(both: Both) -> list[str]:
 
 def _back(both: Both) -> None:
     for bench in both:
-        back(bench.ready)
+        bench.ready.undo()

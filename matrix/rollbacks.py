@@ -16,6 +16,7 @@ from matrix.cells import ALL, Cell, Choice
 from matrix.faults import Fault, effects
 from matrix.processes import apart
 from matrix.servers import expected
+from pumphouse.fingerprints import OWN
 from pumphouse.models import Mover
 
 OPERATION = "roll back a server"
@@ -35,7 +36,10 @@ def cells(
 def _run(bench: Bench, at: int, fault: Fault) -> list[str]:
     """Return the server with a fault; return the effects."""
     with benches.own(bench.ready) as mine, effects(at, fault) as seen:
-        mine.way_back(deletes_copy=True).run()
+        server = bench.source.compute.get_server(mine.item.source_id)
+        # As a rollback does: one that is back is left alone.
+        if any(key.startswith(OWN) for key in server.metadata):
+            mine.way_back(deletes_copy=True).run()
     return seen
 
 

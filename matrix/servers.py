@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from matrix import benches
-from matrix.benches import Bench, back, not_arrived, not_as_before
+from matrix.benches import Bench, has_arrived, not_arrived, not_as_before
 from matrix.cells import ALL, Cell, Choice
 from matrix.faults import Fault, effects
 from matrix.processes import apart
@@ -32,7 +32,7 @@ def cells(
     with benches.bench(label, mover) as bench:
         how, found = apart(lambda: _run(bench, 0, Fault.REFUSED))
         assert how == "done", found
-        back(bench.ready)
+        bench.ready.undo()
         movers = {m.value for m in bench.ready.item.movers.values()} if bench.pool else set()
         operation = " by ".join([OPERATION, *movers])
         yield from which.cells(operation, found, faults, partial(_cell, operation, bench))
@@ -41,7 +41,8 @@ def cells(
 def _run(bench: Bench, at: int, fault: Fault) -> list[str]:
     """Cut over with a fault; return the effects."""
     with benches.own(bench.ready) as mine, effects(at, fault) as seen:
-        mine.cut_over().run()
+        if not has_arrived(bench):
+            mine.cut_over().run()
     return seen
 
 
@@ -56,7 +57,7 @@ def _cell(operation: str, bench: Bench, number: int, effect: str, fault: Fault) 
     if again != "done":
         problems.append(f"the next run {again}: {words}")
     problems += not_arrived(bench)
-    back(bench.ready)
+    bench.ready.undo()
     problems += bench.left()
     ended = {"failed": "undone, then moved", "killed": "carried on", "done": "healed"}[how]
     return Cell(operation, effect, fault, "; ".join(problems) or ended, not problems)

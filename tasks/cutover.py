@@ -118,15 +118,11 @@ class CutOver(Readiness):
 
     def do_remember(self) -> None:
         """Write the journal, or read the one that an interrupted run left."""
+        self._require_same_hands(servers.read_server(self.source, self.id))
         if self.is_resumed:
             self.claim()
             self.log("An interrupted cut-over is carried on.")
             return
-        latest = servers.read_server(self.source, self.id)
-        if WAS in (latest.get("metadata") or {}):
-            self.is_ours = False
-            self.require_unclaimed(latest)
-            raise ServerClaimed(self.item.label, "A run that has just ended left it half-way.")
         self.journal = {
             WAS: self.live["status"],
             claims.RUN: claims.own(),
@@ -145,6 +141,14 @@ class CutOver(Readiness):
             for one in those:
                 self.journal |= noted(fip_id, one)
         servers.write_metadata(self.source, self.id, self.journal)
+
+    def _require_same_hands(self, latest: servers.Server) -> None:
+        """Raise if another run has been at the server since this one read it."""
+        now, before = latest.get("metadata") or {}, self.live.get("metadata") or {}
+        if any(now.get(key) != before.get(key) for key in (WAS, MIGRATED_TO, claims.RUN)):
+            self.is_ours = False
+            self.require_unclaimed(latest)
+            raise ServerClaimed(self.item.label, "A run that has just ended was at it.")
 
     def do_lock(self) -> None:
         """Lock the source server."""

@@ -213,10 +213,10 @@ def half_way(pair: Site, run: str) -> list[str]:
 
 @task(task_run_name="take back {item.name}", cache_policy=NO_CACHE)
 def take_back_server(
-    pair: Site, item: Item, ids: Ids, checks: tuple[Check, ...], deletes_copy: bool = False
+    pair: Site, run: str, item: Item, ids: Ids, checks: tuple[Check, ...], deletes_copy: bool
 ) -> str:
     """
-    Undo the cut-over or return that a dead run left half-way, or end it; return what became of it.
+    Undo the cut-over or return that dead *run* left half-way, or end it; return what became of it.
 
     Raises:
         ServerClaimed: Another run is at it.
@@ -235,8 +235,8 @@ def take_back_server(
             "checks": checks,
         }
         if RETURNING in (item.row["metadata"] or {}):
-            return take_back_return(Return(**crossing, deletes_copy=deletes_copy))
-        return take_back(CutOver(**crossing))
+            return take_back_return(Return(**crossing, deletes_copy=deletes_copy), run)
+        return take_back(CutOver(**crossing), run)
 
 
 @task(task_run_name="cut over {item.name}", cache_policy=NO_CACHE)

@@ -4,9 +4,11 @@ from contextlib import ExitStack
 
 from pumphouse import bonds, checks
 from pumphouse.checks import WAS
+from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import (
     Conflict,
     CutOverFailed,
+    MovedMeanwhile,
     PumphouseError,
     ServerClaimed,
     Unhealthy,
@@ -43,6 +45,7 @@ class Readiness(Crossing):
                 # A killed run may have asked for something that Nova is still at.
                 timeout_s = self.timeouts.server_stop_s
                 self.live = servers.settle(self.source, self.id, timeout_s, self.stop)
+                self.require_unclaimed(self.live)
             self.check_drift()
             user = self.ids["users"].get(self.row["user_id"], "")
             project = self.ids["projects"][self.row["project_id"]]
@@ -131,8 +134,12 @@ class Readiness(Crossing):
         raise WaitFailed(f"flavor {name} at the target", "There is none of that name.")
 
     def require_unclaimed(self, live: servers.Server) -> None:
-        """Raise `ServerClaimed` if another run is at the server."""
-        if who := claims.rival((live.get("metadata") or {}).get(claims.RUN, "")):
+        """Raise `ServerClaimed` if another run is at it, `MovedMeanwhile` if one has moved it."""
+        metadata = live.get("metadata") or {}
+        if there := metadata.get(MIGRATED_TO):
+            # That run is done with it: nothing of it is to be carried on or undone any more.
+            raise MovedMeanwhile(self.item.label, f"the target, as {there},")
+        if who := claims.rival(metadata.get(claims.RUN, "")):
             raise ServerClaimed(self.item.label, who)
 
     def claim(self) -> None:

@@ -15,6 +15,7 @@ from pumphouse.checks import RETURNED, RETURNING, STATE, WAS
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import (
     Interrupted,
+    MovedMeanwhile,
     PumphouseError,
     RequestFailed,
     ReturnFailed,
@@ -78,13 +79,19 @@ class Return(Crossing):
             return [RETURN[-1]]
         return [step for step in RETURN if not self.is_committed or step.name in COMMITTED]
 
-    def prepare(self) -> None:
-        """Look at both servers as they are now; what fails here touches nothing."""
+    def prepare(self, is_away: bool = True) -> None:
+        """
+        Look at both servers as they are now; what fails here touches nothing.
+
+        is_away: It has to be at the target still, or on its way back.
+        """
         try:
             timeout_s = self.timeouts.server_stop_s
             self.live = servers.settle(self.source, self.id, timeout_s, self.stop)
             metadata = self.live.get("metadata") or {}
             self._require_unclaimed(metadata)
+            if is_away:
+                self._require_away(metadata)
             self.journal = {k: v for k, v in metadata.items() if k.startswith(OWN)}
             self.is_resumed = RETURNING in self.journal
             self.copy = self._find_copy()
@@ -101,6 +108,11 @@ class Return(Crossing):
         is_over = not metadata.get(STATE, "").startswith(SINCE) and RETURNING not in metadata
         if not is_over and (who := claims.rival(metadata.get(claims.RUN, ""))):
             raise ServerClaimed(self.item.label, who)
+
+    def _require_away(self, metadata: Mapping[str, str]) -> None:
+        """To return it once more would stop it, if anything failed."""
+        if MIGRATED_TO not in metadata and RETURNING not in metadata:
+            raise MovedMeanwhile(self.item.label, "the source")
 
     def _find_copy(self) -> servers.Server | None:
         known = self.journal.get(MIGRATED_TO)
@@ -120,10 +132,11 @@ class Return(Crossing):
         """Write who returns it, and how the copy is unless an interrupted run did."""
         latest = servers.read_server(self.source, self.id).get("metadata") or {}
         self._require_unclaimed(latest)
+        self._require_away(latest)
+        if latest.get(RETURNING) != self.journal.get(RETURNING):
+            raise ServerClaimed(self.item.label, "A run that has just ended was at it.")
         if self.is_resumed:
             self.log("A return that was cut short is carried on.")
-        elif RETURNING in latest:
-            raise ServerClaimed(self.item.label, "A run that has just ended left it half-way.")
         else:
             words = [self.copy["status"] if self.copy else return_undo.GONE]
             words += ["locked"] if self.copy and self.copy.get("locked") else []
@@ -226,7 +239,7 @@ class Return(Crossing):
 
 def drop_copy(crossing: Return) -> None:
     """Delete the copy that an earlier rollback left, with its disks. Safe to repeat."""
-    crossing.prepare()
+    crossing.prepare(is_away=False)
     if MIGRATED_TO in crossing.journal:
         state = "Nothing was touched."
         raise ReturnFailed(crossing.item.label, "look", "It was migrated again.", state)

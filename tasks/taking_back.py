@@ -5,16 +5,18 @@ from pumphouse.checks import RETURNING, STATE
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import CutOverFailed, ReturnFailed
 from pumphouse.returning import is_committed
-from pumphouse.tasks import return_undo, servers
+from pumphouse.tasks import claims, return_undo, servers
 from pumphouse.tasks.crossing import GROUP, MIGRATED
 from pumphouse.tasks.cutover import CutOver
 from pumphouse.tasks.returning import Return
 from pumphouse.tasks.rollback import NOT_ALL, undo
 
+SEEN_TO = "Another run has seen to it since; nothing was touched."
 
-def take_back(cutover: CutOver) -> str:
+
+def take_back(cutover: CutOver, run: str) -> str:
     """
-    Undo what a killed run left half-way; return what became of it, as sentences.
+    Undo what the killed *run* left half-way; return what became of it, as sentences.
 
     Of a group that was verified as a whole, and of which one is noted as moved, all are.
 
@@ -23,6 +25,8 @@ def take_back(cutover: CutOver) -> str:
         CutOverFailed: Not everything could be undone.
     """
     cutover.live = servers.settle(cutover.source, cutover.id, cutover.timeouts.server_stop_s)
+    if not claims.is_half_way(cutover.live["metadata"], run):
+        return SEEN_TO
     cutover.require_unclaimed(cutover.live)
     cutover.claim()
     if _is_expected(cutover) and (copy := servers.find_copy(cutover.target, cutover.row)):
@@ -36,14 +40,16 @@ def take_back(cutover: CutOver) -> str:
     return state
 
 
-def take_back_return(way: Return) -> str:
+def take_back_return(way: Return, run: str) -> str:
     """
-    Undo a return that a killed run left half-way, or end one that had passed its checks.
+    Undo a return that the killed *run* left half-way, or end one that had passed its checks.
 
     Raises:
         ReturnFailed: Another run is at it, or not everything could be done.
     """
-    way.prepare()
+    way.prepare(is_away=False)
+    if not claims.is_half_way(way.journal, run):
+        return SEEN_TO
     if way.is_committed or _is_back(way):
         way.run()
         return "It was at the source already; its return is finished."

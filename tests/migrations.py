@@ -19,6 +19,8 @@ from pumphouse.models import Mover, Role
 from pumphouse.plan import DONE, Item, Plan
 from pumphouse.planning import Wishes, plan
 from pumphouse.selection import Selection, chosen
+from pumphouse.steps import NAMES
+from pumphouse.tasks import servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import do_batch
 from pumphouse.tasks.cutover import CutOver
@@ -27,6 +29,7 @@ from pumphouse.tasks.migration import EFFECTS
 from pumphouse.tasks.owners import owner
 from pumphouse.tasks.reading import estate, read_cloud
 from pumphouse.tasks.returning import Return
+from pumphouse.tasks.rollback import undo
 from pumphouse.tasks.storage import Folder
 
 ORDER = (
@@ -78,6 +81,14 @@ class Prepared:
             migrate=self.pair.migrate,
             **options,
         )
+
+    def undo(self) -> None:
+        """Take a finished cut-over back, as far as its journal says."""
+        cutover = self.cut_over()
+        cutover.live = servers.read_server(self.source, cutover.id)
+        cutover.claim()
+        state = undo(cutover, NAMES[-1])
+        assert "Everything was undone" in state, state
 
     def way_back(self, **options: Any) -> Return:
         """Return the way back of the server, when it was migrated."""

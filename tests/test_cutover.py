@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from pumphouse.checks import STATE, WAS
+from pumphouse.comparison import MIGRATED_TO
 from pumphouse.config import Timeouts
 from pumphouse.errors import CutOverFailed
 from pumphouse.health import Check, HealthCheck
@@ -16,7 +17,7 @@ from pumphouse.plan import Item
 from pumphouse.steps import NAMES
 from pumphouse.tasks import claims, health, rollback, servers
 from pumphouse.tasks.api import Api
-from pumphouse.tasks.crossing import GROUP
+from pumphouse.tasks.crossing import GROUP, MIGRATED, SINCE
 from pumphouse.tasks.cutover import CutOver
 from pumphouse.tasks.taking_back import take_back
 
@@ -235,19 +236,69 @@ def test_it_is_asked_again_right_before_the_journal_is_written(
     assert removed == []
 
 
+HALF_WAY = {WAS: "ACTIVE", STATE: f"{SINCE}1", claims.RUN: "x h 1 1"}
+ARRIVED = {WAS: "ACTIVE", STATE: MIGRATED, MIGRATED_TO: "V1", claims.RUN: "y h 1 1"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        ([ARRIVED], "prepare: .*target, as V1, already"),
+        # While it was waited for Nova, or right before the journal was written.
+        ([HALF_WAY, ARRIVED], "prepare: .*target, as V1, already"),
+        ([{}, ARRIVED], "remember: .*target, as V1, already"),
+        ([HALF_WAY, HALF_WAY, ARRIVED], "remember: .*target, as V1, already"),
+        ([HALF_WAY, HALF_WAY, {}], "remember: .*just ended was at it"),
+    ],
+)
+def test_what_another_run_has_moved_meanwhile_is_not_touched(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch, seen: list[dict[str, str]], said: str
+) -> None:
+    """It may be in production there: it is neither carried on nor undone by an older plan."""
+    remember, undos = CutOver.do_remember, rollback.UNDO
+    calls = recorded(monkeypatch, {})
+    monkeypatch.setattr(CutOver, "do_remember", remember)
+    monkeypatch.setattr(rollback, "UNDO", undos)
+    monkeypatch.setattr(claims, "rival", lambda note: "")
+    answers = [LIVE | {"metadata": metadata} for metadata in seen]
+    monkeypatch.setattr(servers, "read_server", lambda api, id_: answers.pop(0))
+    monkeypatch.setattr(servers, "settle", lambda api, id_, *_: answers.pop(0))
+
+    with pytest.raises(CutOverFailed, match=rf"{said}.*Nothing was touched"):
+        cutover.run()
+
+    assert [call for call in calls if call != "do_bulk"] == []
+
+
+@pytest.mark.parametrize(
+    "metadata", [ARRIVED, HALF_WAY | {claims.RUN: "y h 1 1"}, {}, {claims.RUN: "x h 1 1"}]
+)
+def test_what_another_run_has_seen_to_is_not_taken_back(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch, metadata: dict[str, str]
+) -> None:
+    """Between the end of a run and its taking back, another may have moved or undone it."""
+    calls = recorded(monkeypatch, {})
+    monkeypatch.setattr(claims, "rival", lambda note: "")
+    monkeypatch.setattr(servers, "read_server", lambda api, id_: LIVE | {"metadata": metadata})
+
+    assert "nothing was touched" in take_back(cutover, "x")
+
+    assert calls == []
+
+
 def test_what_a_killed_run_left_is_taken_back(
     cutover: CutOver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every step is undone, by what the journal says."""
     calls = recorded(monkeypatch, {})
-    journal = {WAS: "ACTIVE", "pumphouse:locked": "no", claims.RUN: "x h 1 1"}
+    journal = {**HALF_WAY, "pumphouse:locked": "no"}
     monkeypatch.setattr(claims, "rival", lambda note: "")
     monkeypatch.setattr(
         servers, "read_server", lambda api, id_: LIVE | {"metadata": {**journal, "mine": "1"}}
     )
     monkeypatch.setattr(servers, "write_metadata", lambda api, id_, values: None)
 
-    said = take_back(cutover)
+    said = take_back(cutover, "x")
 
     assert calls == [
         f"undo_{name}" for name in reversed(NAMES[:-1]) if name not in ("verify", "check")
@@ -274,7 +325,7 @@ def test_what_belongs_together_is_not_parted_by_a_killed_run(
 ) -> None:
     """One is noted as moved only when all are verified: then the others are ended, not undone."""
     calls = recorded(monkeypatch, {})
-    journal = {WAS: "ACTIVE", claims.RUN: "x h 1 1", GROUP: "g"}
+    journal = {**HALF_WAY, GROUP: "g"}
     every = [{"metadata": journal}, {"metadata": {GROUP: "g", STATE: state}},
              {"metadata": {GROUP: "h", STATE: "migrated"}}, {"metadata": {}}]  # fmt: skip
     monkeypatch.setattr(claims, "rival", lambda note: "")
@@ -283,7 +334,7 @@ def test_what_belongs_together_is_not_parted_by_a_killed_run(
     monkeypatch.setattr(servers, "find_copy", lambda api, row: copy)
     monkeypatch.setattr(Nobody, "list", lambda *_, **options: every, raising=False)
 
-    take_back(cutover)
+    take_back(cutover, "x")
 
     assert (calls == ["do_mark"]) is arrives
     assert ("undo_stop" in calls) is not arrives

@@ -10,6 +10,7 @@ from openstack.connection import Connection
 from pumphouse.blocks.site import Site
 from pumphouse.errors import CutOverFailed, Refused, RequestFailed
 from pumphouse.models import Mover
+from pumphouse.tasks import claims
 from pumphouse.tasks.cutover import CutOver
 from pumphouse.tasks.taking_back import take_back
 from tests.lab_tenants import Tenant
@@ -95,7 +96,7 @@ def test_they_leave_with_the_server_and_return_with_it(
         assert forwarded(source, address.floating_ip_address) == []
         # By its name alone: what it had is found by its journal.
         again = prepare(stack, pair, tmp_path / "2", server.id, Mover.REBUILD)
-        assert "ACTIVE as before" in take_back(again.cut_over())
+        assert "ACTIVE as before" in take_back(again.cut_over(), claims.run_id())
         assert forwarded(source, address.floating_ip_address) == was
         prepared.cut_over().run()
         assert forwarded(target, address.floating_ip_address) == was

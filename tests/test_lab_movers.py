@@ -13,10 +13,8 @@ from lab.ceph.layout import Ceph
 from pumphouse.blocks.site import Site
 from pumphouse.errors import CutOverFailed, RequestFailed, ReturnFailed
 from pumphouse.models import SOURCE_ID, Mover
-from pumphouse.steps import NAMES
 from pumphouse.tasks import rbd_copies
 from pumphouse.tasks.cutover import CutOver
-from pumphouse.tasks.rollback import undo
 from tests import pools
 from tests.lab_tenants import Tenant
 from tests.migrations import Prepared, Writes, prepare, site
@@ -106,7 +104,7 @@ def test_a_server_takes_its_very_volume_along_and_every_failure_gives_it_back(
         assert_owned(prepared, copy)
         attached = target.compute.volume_attachments(arrived.target_id)
         assert [a.delete_on_termination for a in attached] == [True]
-        undone(prepared)
+        prepared.undo()
     assert in_pool(ceph, POOL, volume.id, copy.id) == [f"volume-{volume.id}"]
     assert pools.digest(ceph, home) == written
 
@@ -116,15 +114,6 @@ def assert_owned(prepared: Prepared, copy: Any) -> None:
     row = prepared.item.row
     owner = (prepared.ids["projects"][row["project_id"]], prepared.ids["users"][row["user_id"]])
     assert (copy.project_id, copy.user_id) == owner
-
-
-def undone(prepared: Prepared) -> None:
-    """Take a finished cut-over back, as far as its journal says."""
-    with ExitStack() as stack:
-        cutover = prepared.cut_over()
-        cutover.prepare(stack)
-        cutover.do_remember()
-        assert "Everything was undone" in undo(cutover, NAMES[-1])
 
 
 @pytest.mark.prefect
@@ -222,7 +211,7 @@ def test_a_volume_goes_from_pool_to_pool_while_its_server_runs_and_the_delta_aft
         assert (snapshots(ceph, home), snapshots(ceph, there)) == ([], [])
         assert copy.description in (None, "")
         assert_owned(prepared, copy)
-        undone(prepared)
+        prepared.undo()
     assert copies(target, volume.id) == []
 
 

@@ -244,14 +244,15 @@ def test_what_a_killed_run_left_is_taken_back_or_ended(
     way: Return, monkeypatch: pytest.MonkeyPatch, noted: str, calls: list[str], said: str
 ) -> None:
     """Up to its checks the copy gets its work back; afterwards the source server has it."""
-    metadata = {**MOVED, RETURNING: noted}
+    metadata = {**MOVED, RETURNING: noted, claims.RUN: "x h 1 1"}
+    monkeypatch.setattr(claims, "rival", lambda note: "")
     monkeypatch.setattr(
         servers, "settle", lambda *_: {"id": "x", "status": "ACTIVE", "metadata": metadata}
     )
     monkeypatch.setattr(servers, "find_copy", lambda *_: None)
     found = recorded(way, monkeypatch)
 
-    words = take_back_return(way)
+    words = take_back_return(way, "x")
 
     assert said in words
     assert found == calls
@@ -299,8 +300,8 @@ def test_one_that_another_run_took_in_between_stays_with_that(
     way: Return, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is asked again right before the note is written; that run's note is not removed."""
-    taken = {RETURNING: "ACTIVE", claims.RUN: "x h 1 1"}
-    done = claimed(monkeypatch, {"pumphouse:state": "migrated"}, taken)
+    taken = {**MOVED, RETURNING: "ACTIVE", claims.RUN: "x h 1 1"}
+    done = claimed(monkeypatch, MOVED, {"id": "V1"}, taken)
 
     with pytest.raises(ReturnFailed, match=r"note: .*Run x moves it\..*Nothing was touched"):
         way.run()
@@ -310,13 +311,48 @@ def test_one_that_another_run_took_in_between_stays_with_that(
 
 def test_who_moved_it_there_may_live_on(way: Return, monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration that still moves others is done with a server that has arrived."""
-    arrived = {"pumphouse:state": "migrated", claims.RUN: "x h 1 1"}
-    done = claimed(monkeypatch, arrived, arrived)
+    arrived = {**MOVED, "pumphouse:state": "migrated", claims.RUN: "x h 1 1"}
+    done = claimed(monkeypatch, arrived, {}, arrived)
     way.prepare()
 
     way.do_note()
 
-    assert done == [{RETURNING: return_undo.GONE, claims.RUN: claims.own()}]
+    assert done == [{RETURNING: "SHUTOFF", claims.RUN: claims.own()}]
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        ([{}], "prepare: .*the source already"),
+        ([MOVED, {}, {}], "note: .*the source already"),
+        ([{**MOVED, RETURNING: "ACTIVE"}, {}, {}], "note: .*the source already"),
+        (
+            [{**MOVED, RETURNING: "ACTIVE"}, {}, {**MOVED, RETURNING: f"ACTIVE {CHECKED}"}],
+            "note: .*just ended was at it",
+        ),
+    ],
+)
+def test_what_another_run_has_brought_back_meanwhile_is_not_touched(
+    way: Return, monkeypatch: pytest.MonkeyPatch, seen: list[dict[str, str]], said: str
+) -> None:
+    """It runs at the source: a second return would stop it there if anything failed."""
+    done = claimed(monkeypatch, *seen)
+
+    with pytest.raises(ReturnFailed, match=rf"{said}.*Nothing was touched"):
+        way.run()
+
+    assert done == []
+
+
+def test_what_another_run_has_brought_back_is_not_taken_back(
+    way: Return, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another rollback finished what the dead run had begun."""
+    done = claimed(monkeypatch, {})
+
+    assert "nothing was touched" in take_back_return(way, "x")
+
+    assert done == []
 
 
 def sharing(**metadata: dict[str, str]) -> list[Item]:
@@ -389,7 +425,7 @@ def test_a_killed_return_parts_nobody_from_what_shares_a_volume(
     monkeypatch.setattr(claims, "rival", lambda note: "")
     found = recorded(way, monkeypatch)
 
-    take_back_return(way)
+    take_back_return(way, "x")
 
     assert ("leave" in found) is is_finished
     assert ("undo check" in found or "undo start" in found) is not is_finished

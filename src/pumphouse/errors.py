@@ -18,6 +18,7 @@ Our exception hierarchy:
   - WaitFailed              a resource did not become what was waited for
   - Interrupted             the run was told to stop
   - ServerClaimed           another run moves the same server
+  - MovedMeanwhile          another run has moved the same server, and is done with it
   - PasswordsFailed         passwords of users were not delivered or not copied
   - LeftTogether            a server that belongs together with this one failed
   - CutOverFailed           one server's cut-over failed and was undone (or could not be)
@@ -437,6 +438,28 @@ class ServerClaimed(PumphouseError):
 
     def __str__(self) -> str:
         return f"Server {self.server} is taken: {self.who} Wait for that run, or cancel it."
+
+
+class MovedMeanwhile(PumphouseError):
+    """
+    Another run has moved the same server, there or back, since this one read the clouds.
+
+    Attributes:
+        server: Name and source id.
+
+        where: The cloud that it is at, and more.
+    """
+
+    def __init__(self, server: str, where: str) -> None:
+        super().__init__(server, where)
+        self.server = server
+        self.where = where
+
+    def __str__(self) -> str:
+        return (
+            f"Server {self.server} is at {self.where} already: another run has seen to it since "
+            "this one read the clouds. If others are left, run this again."
+        )
 
 
 class PasswordsFailed(PumphouseError):
