@@ -30,6 +30,17 @@ FINALIZING = "pumphouse:finalizing"
 """Metadata key of a source server that is being deleted: the same, while that goes on."""
 
 
+RIGHTS = "pumphouse:rights"
+"""What begins the tag of a project in which the administrator has a role for a time."""
+
+KINDS = {
+    RUN: ("moves", f"metadata key {RUN} of the source server"),
+    FINALIZING: ("deletes", f"metadata key {FINALIZING} of the source server"),
+    RIGHTS: ("needs", "tag of the project that names it"),
+}
+"""By where a note is: what its run does, and what to delete when that is no longer so."""
+
+
 def own() -> str:
     """Return the note of this process: ``run host pid started``."""
     me = psutil.Process()
@@ -55,16 +66,16 @@ def rival(note: str, key: str = RUN) -> str:
     """
     Return who else is at the server now, as a sentence; empty when nobody is.
 
-    key: Which metadata key *note* is the value of.
+    key: Which metadata key *note* is the value of, or `RIGHTS`.
     """
     if not note:
         return ""
     run, host, pid, started = note.split()
-    does = "deletes" if key == FINALIZING else "moves"
+    does, place = KINDS[key]
     if host == socket.gethostname():
         is_at_it = int(pid) != os.getpid() and _lives(int(pid), float(started))
         return f"Run {run} {does} it, process {pid} of this machine." if is_at_it else ""
-    return _elsewhere(run, host, key, does)
+    return _elsewhere(run, host, does, place)
 
 
 def _lives(pid: int, started: float) -> bool:
@@ -77,12 +88,9 @@ def _lives(pid: int, started: float) -> bool:
         return False
 
 
-def _elsewhere(run: str, host: str, key: str, does: str) -> str:
+def _elsewhere(run: str, host: str, does: str, place: str) -> str:
     """Ask Prefect about a run of another machine. Who cannot be asked about is taken to live."""
-    way_out = (
-        f"Prefect's server cannot be asked about it. When it has ended, delete the metadata key "
-        f"{key} of the source server."
-    )
+    way_out = f"Prefect's server cannot be asked about it. When it has ended, delete the {place}."
     try:
         with get_client(sync_client=True) as client:
             found = client.read_flow_run(UUID(run))

@@ -11,7 +11,9 @@ import hashlib
 import hmac
 import json
 import secrets
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +26,7 @@ from openstack.connection import Connection
 
 from pumphouse.blocks.cloud import OpenStackCloud
 from pumphouse.errors import MissingRights, RequestFailed
+from pumphouse.tasks import claims
 from pumphouse.tasks.api import Api
 
 ACCESS = "pumphouse-"
@@ -32,8 +35,19 @@ ACCESS = "pumphouse-"
 LEFT_AFTER_S = 300
 """A credential that old was left by a killed run: one that works lives for a call."""
 
-RIGHTS_TAG = "pumphouse:rights="
-"""Project tag that says which role the administrator has there for the time of a run."""
+ROLE = "member"
+RIGHTS_TAG = f"{claims.RIGHTS}={ROLE}"
+"""
+What begins the tag of a project where the administrator has a role for a time: ``role=who``.
+
+Each process that needs the role has a tag of its own; the last of them takes the role back. As
+with servers, milliseconds are left in which one takes back what another has just asked for.
+"""
+
+_needed: Counter[tuple[str, str]] = Counter()
+"""By cloud and project: how many threads of this process need the role there."""
+
+_ONE_BY_ONE = threading.Lock()
 
 
 def signed(access: str, secret: str, timestamp: str) -> dict[str, Any]:
@@ -105,7 +119,7 @@ def owner(
     Yield an `Api` that acts as *user_id* in *project_id*, and what is lost if it cannot be.
 
     When the user cannot act there (disabled, deleted, without a role, or Keystone refuses),
-    the administrator gets the role member on the project until the end of the block.
+    the administrator has the role member on the project until the end of the block.
     """
     plugin = Owner(admin, user_id, project_id)
     session = Session(
@@ -129,18 +143,60 @@ def owner(
 @contextmanager
 def _as_admin(cloud: OpenStackCloud, admin: Api, project_id: str) -> Iterator[Api]:
     """Yield an `Api` of the administrator in *project_id*, whose role is taken back after it."""
-    role = _member_role(admin)
-    me = admin.connection.current_user_id
-    path = f"/projects/{project_id}/users/{me}/roles/{role['id']}"
-    before = _has(admin, path)
-    if not before:
-        admin.call("PUT", "identity", _tag_path(project_id, role["name"]), retry=True)
-        admin.call("PUT", "identity", path, retry=True)
+    key = _key(admin, project_id)
     try:
+        with _ONE_BY_ONE:
+            _needed[key] += 1
+            _give(admin, project_id)
         yield Api(cloud, admin.name, admin.connection.connect_as_project({"id": project_id}))
     finally:
-        if not before:
-            _take_back(admin, project_id, role["name"], path)
+        with _ONE_BY_ONE:
+            _needed[key] -= 1
+            _take_back(admin, project_id)
+
+
+def _key(admin: Api, project_id: str) -> tuple[str, str]:
+    return str(admin.adapter("identity").get_endpoint()), project_id
+
+
+def _give(admin: Api, project_id: str) -> None:
+    """Give us the role, and note who needs it; one that we have from others is not noted."""
+    path = _role_path(admin, project_id)
+    if _tags(admin, project_id) or not _has(admin, path):
+        tag = f"{RIGHTS_TAG}={claims.own()}"
+        admin.call("PUT", "identity", _tag_path(project_id, tag), retry=True)
+        admin.call("PUT", "identity", path, retry=True)
+
+
+def _take_back(admin: Api, project_id: str) -> str:
+    """Take our role back if nobody needs it any more; return who does, as a sentence."""
+    if _needed[_key(admin, project_id)]:
+        return "This process needs it."
+    tags = _tags(admin, project_id)
+    notes = {tag: tag.removeprefix(RIGHTS_TAG).removeprefix("=") for tag in tags}
+    who = {tag: claims.rival(note, claims.RIGHTS) for tag, note in notes.items()}
+    gone = [tag for tag in tags if not who[tag]]
+    paths = [_tag_path(project_id, tag) for tag in gone]
+    if tags and gone == tags:
+        # First: what is killed between the two is found by its tag.
+        paths.insert(0, _role_path(admin, project_id))
+    for path in paths:
+        _delete(admin, path)
+    return " ".join(filter(None, who.values()))
+
+
+def _tags(admin: Api, project_id: str) -> list[str]:
+    """Return our tags that the project has now."""
+    every = admin.get("identity", f"/projects/{project_id}/tags")["tags"]
+    return [tag for tag in every if tag.startswith(RIGHTS_TAG)]
+
+
+def _delete(admin: Api, path: str) -> None:
+    try:
+        admin.call("DELETE", "identity", path, retry=True)
+    except RequestFailed as failed:
+        if failed.status != 404:
+            raise
 
 
 def _has(admin: Api, path: str) -> bool:
@@ -153,24 +209,16 @@ def _has(admin: Api, path: str) -> bool:
     return True
 
 
-def _tag_path(project_id: str, role: str) -> str:
-    return f"/projects/{project_id}/tags/{quote(RIGHTS_TAG + role, safe='')}"
+def _tag_path(project_id: str, tag: str) -> str:
+    return f"/projects/{project_id}/tags/{quote(tag, safe='')}"
 
 
-def _member_role(admin: Api, name: str = "member") -> dict[str, Any]:
-    found = admin.list("identity", "/roles", "roles", params={"name": name})
+def _role_path(admin: Api, project_id: str) -> str:
+    found = admin.list("identity", "/roles", "roles", params={"name": ROLE})
     if not found:
-        raise MissingRights(admin.name, "a server in another project", f"a role named {name}")
-    return found[0]
-
-
-def _take_back(admin: Api, project_id: str, role: str, path: str) -> None:
-    for gone in (path, _tag_path(project_id, role)):
-        try:
-            admin.call("DELETE", "identity", gone, retry=True)
-        except RequestFailed as failed:
-            if failed.status != 404:
-                raise
+        raise MissingRights(admin.name, "a server in another project", f"a role named {ROLE}")
+    me = admin.connection.current_user_id
+    return f"/projects/{project_id}/users/{me}/roles/{found[0]['id']}"
 
 
 def sweep(admin: Api, projects: Mapping[str, list[str]]) -> list[str]:
@@ -180,13 +228,12 @@ def sweep(admin: Api, projects: Mapping[str, list[str]]) -> list[str]:
     projects: Tags by id of every project at the target.
     """
     done: list[str] = []
-    me = admin.connection.current_user_id
     for project_id, tags in projects.items():
-        for role in [t.removeprefix(RIGHTS_TAG) for t in tags if t.startswith(RIGHTS_TAG)]:
-            id_ = _member_role(admin, role)["id"]
-            path = f"/projects/{project_id}/users/{me}/roles/{id_}"
-            _take_back(admin, project_id, role, path)
-            done.append(f"Took back our role {role} on project {project_id}.")
+        if any(tag.startswith(RIGHTS_TAG) for tag in tags):
+            with _ONE_BY_ONE:
+                who = _take_back(admin, project_id)
+            said = f"Left our role {ROLE} on project {project_id}: {who}"
+            done.append(said if who else f"Took back our role {ROLE} on project {project_id}.")
     for credential in admin.list(
         "identity", "/credentials", "credentials", params={"type": "ec2"}
     ):
