@@ -17,6 +17,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 
 from pumphouse.checks import RETURNING, STATE, WAS
+from pumphouse.images import UNFINISHED
 from pumphouse.tasks.crossing import SINCE
 
 CLOCK_S = 2
@@ -37,6 +38,7 @@ KINDS = {
     RUN: ("moves", f"metadata key {RUN} of the source server"),
     FINALIZING: ("deletes", f"metadata key {FINALIZING} of the source server"),
     RIGHTS: ("needs", "tag of the project that names it"),
+    UNFINISHED: ("copies", f"property {UNFINISHED} of the copy"),
 }
 """By where a note is: what its run does, and what to delete when that is no longer so."""
 
@@ -64,9 +66,9 @@ def is_half_way(metadata: Mapping[str, str], run: str) -> bool:
 
 def rival(note: str, key: str = RUN) -> str:
     """
-    Return who else is at the server now, as a sentence; empty when nobody is.
+    Return who else is at what has the *note* now, as a sentence; empty when nobody is.
 
-    key: Which metadata key *note* is the value of, or `RIGHTS`.
+    key: Which of `KINDS` *note* is.
     """
     if not note:
         return ""

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from operator import not_
 
 from pumphouse import bodies
 from pumphouse import images as pure
@@ -10,6 +11,7 @@ from pumphouse.errors import PumphouseError, RequestFailed
 from pumphouse.models import SOURCE_ID
 from pumphouse.rows_storage import image as image_row
 from pumphouse.tables import Row
+from pumphouse.tasks import claims
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.streams import Broken, Progress, failed, stream
 from pumphouse.tasks.waiting import NEVER, poll
@@ -81,6 +83,7 @@ def copy_image(
     progress: Progress = lambda done, size: None,
     stop: threading.Event = NEVER,
     mark: str | None = None,
+    patience_s: float = 7200,
 ) -> tuple[str, str]:
     """
     Make *image* exist at the target; return its id there and ``algorithm:value`` of its bytes.
@@ -88,15 +91,21 @@ def copy_image(
     image: As `pumphouse.images.translated` gives it, or a temporary one without members.
 
     A copy that an earlier run finished is found by its source id; one that it did not finish
-    is deleted and made anew. A transfer that breaks is repeated whole.
+    is deleted and made anew, and one that a living run is at is waited for. A transfer that breaks
+    is repeated whole.
 
     mark: Id to mark the copy with instead: of the server whose snapshot *image* is.
+    patience_s: How long another run is waited for.
 
     Raises:
         CopyFailed: It did not arrive whole; nothing of it is left.
+        WaitFailed: Another run is at it for longer. What that made is left to it.
     """
     name = f"{image['name']} ({image['id']})"
     is_temporary, mark = bool(mark), mark or image["id"]
+    if not is_temporary and (who := _rivals(target, mark)):
+        what = f"image {name} to be copied by another run ({who})"
+        poll(what, lambda: _rivals(target, mark), not_, patience_s, stop)
     for copy in find_copies(target, mark, not is_temporary):
         if copy["status"] in pure.READABLE:
             checksum = _verified(image, copy, None, None)
@@ -113,6 +122,14 @@ def copy_image(
     raise AssertionError("unreachable")
 
 
+def _rivals(target: Api, mark: str) -> str:
+    """Return who else makes such a copy now, as sentences."""
+    notes = [c["properties"] or {} for c in find_copies(target, mark, hidden=True)]
+    every = [str(note.get(pure.UNFINISHED, "")) for note in notes]
+    # Earlier versions did not say who.
+    return " ".join(claims.rival(note, pure.UNFINISHED) for note in every if " " in note).strip()
+
+
 def _attempt(
     source: Api,
     target: Api,
@@ -126,8 +143,9 @@ def _attempt(
     body = bodies.image(image, owner_id) | {SOURCE_ID: mark}
     # Protection would also keep us from deleting a copy that broke.
     body["protected"] = False
-    if pure.is_finished_later(image):
-        body[pure.UNFINISHED] = "yes"
+    if mark == image["id"]:
+        # A temporary one is of a server, which says itself whose it is.
+        body[pure.UNFINISHED] = claims.own()
     made = target.call("POST", "image", "/images", json=body).json()
     try:
         algorithm = _algorithm(image)

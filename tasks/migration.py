@@ -137,6 +137,7 @@ def copy_image(work: Work, item: Item, ids: Ids) -> Entry:
             ids["projects"].get(item.row["owner_id"]),
             lambda done, size: show("bytes", done, size),
             work.stop,
+            patience_s=work.pair.timeouts.image_s,
         )
     size = item.row["size_bytes"] or 0
     return clock.entry(item, target_id, (source, target), bytes=size, checksum=checksum)

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from pumphouse.errors import CopyFailed, Interrupted
+from pumphouse.errors import CopyFailed, Interrupted, WaitFailed
 from pumphouse.images import UNFINISHED
 from pumphouse.models import SOURCE_ID
+from pumphouse.tasks import claims
 from pumphouse.tasks.images import copy_image
 from tests.fakeglance import BYTES, Pair, pair, record
 
@@ -55,6 +56,44 @@ def test_a_copy_that_was_cut_short_is_made_anew() -> None:
         clouds.target_glance.images["old"] = left
         copy_id, _ = copied(clouds)
         assert list(clouds.target_glance.images) == [copy_id]
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_copy_that_another_run_is_at_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
+    """It is not deleted under that run; when that dies over it, it is made anew."""
+    with pair() as clouds:
+        theirs = {"id": "old", "status": "saving", SOURCE_ID: "i1", UNFINISHED: "x h 1 1"}
+        clouds.target_glance.images["old"] = theirs | {"name": "base"}
+        asked: list[str] = []
+
+        def rival(note: str, key: str) -> str:
+            asked.append(note)
+            if len(asked) < 3:
+                return "Run x copies it."
+            if not is_killed:
+                clouds.target_glance.images["old"] = record("old") | {SOURCE_ID: "i1"}
+            return ""
+
+        monkeypatch.setattr(claims, "rival", rival)
+        copy_id, _ = copied(clouds)
+
+        assert asked == ["x h 1 1"] * 3
+        assert (copy_id == "old") is not is_killed
+        assert list(clouds.target_glance.images) == [copy_id]
+        assert UNFINISHED not in clouds.target_glance.images[copy_id]
+
+
+def test_another_run_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named, and what it has made is left to it."""
+    with pair() as clouds:
+        theirs = {"id": "old", "status": "saving", SOURCE_ID: "i1", UNFINISHED: "x h 1 1"}
+        clouds.target_glance.images["old"] = theirs | {"name": "base"}
+        monkeypatch.setattr(claims, "rival", lambda note, key: "Run x copies it.")
+        with pytest.raises(WaitFailed, match="Run x copies it"):
+            copied(clouds, patience_s=0.1)
+        assert list(clouds.target_glance.images) == ["old"]
 
 
 @pytest.mark.parametrize(

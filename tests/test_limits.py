@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from pumphouse.config import Config, Limits
+from pumphouse.config import Config, Limits, Timeouts
 from pumphouse.limits import backend_limit, backends_of, copies_limit, cutovers_limit, names
 from pumphouse.models import Action, Mover
 from pumphouse.plan import Item
@@ -85,7 +85,8 @@ def test_each_has_a_limit_at_the_prefect_server() -> None:
 def test_the_wait_for_a_slot_is_not_the_time_of_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plans go by what copies took: one that waited an hour was not slow."""
     copies = threading.Semaphore(1)
-    work = Work(cast(Any, None), Slots("lab", copies, threading.Semaphore(1), is_shared=False))
+    pair = SimpleNamespace(timeouts=Timeouts())
+    work = Work(cast(Any, pair), Slots("lab", copies, threading.Semaphore(1), is_shared=False))
     held: list[bool] = []
 
     def clock() -> Clock:
@@ -96,7 +97,7 @@ def test_the_wait_for_a_slot_is_not_the_time_of_a_copy(monkeypatch: pytest.Monke
     monkeypatch.setattr(migration, "Clock", clock)
     monkeypatch.setattr(Work, "open", lambda self, stack, role: stack.enter_context(api))
     monkeypatch.setattr(migration, "translated", lambda row, ids: row)
-    monkeypatch.setattr(migration.images, "copy_image", lambda *_: ("i1", ""))
+    monkeypatch.setattr(migration.images, "copy_image", lambda *_, **options: ("i1", ""))
     image = item("images", {"owner_id": "p", "size_bytes": 7})
 
     done = migration.copy_image.fn(work, image, {"projects": {}})

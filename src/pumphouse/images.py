@@ -6,7 +6,7 @@ from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
 UNFINISHED = "pumphouse:unfinished"
-"""Property of a copy that has its bytes, but not yet its members, its state or its protection."""
+"""Property of a copy that lacks bytes, members, its state or its protection: who makes it."""
 
 READABLE = ("active", "deactivated")
 """States in which an image has bytes; those of a deactivated one an administrator may read."""
@@ -50,11 +50,6 @@ def translated(row: Row, ids: Mapping[str, Mapping[str, str]]) -> Row:
             if entry["member_id"] in there
         },
     }
-
-
-def is_finished_later(row: Row) -> bool:
-    """Tell whether a copy with all its bytes is not yet all of the image *row*."""
-    return bool(row["is_protected"] or row.get("grants") or row["status"] == "deactivated")
 
 
 def shared_with(row: Row, there: Mapping[str, str]) -> dict[str, str]:
