@@ -95,13 +95,21 @@ def settle(
 def delete_volume(api: Api, volume_id: str, timeout_s: float) -> None:
     """Delete a volume and wait until it is gone; one that is gone already is fine."""
 
+    what = f"volume {volume_id} to be deleted"
+
     def gone() -> bool:
         try:
-            return bool(read_volume(api, volume_id)["status"] == "error_deleting")
+            status = read_volume(api, volume_id)["status"]
         except RequestFailed as error:
             if error.status == 404:
                 return True
             raise
+        if status == "error_deleting":
+            raise WaitFailed(what, (
+                f"It became {status} and is still there; look at the {api.name}'s cinder-volume, "
+                "reset its state and run again."
+            ))  # fmt: skip
+        return False
 
     try:
         found = settle(api, volume_id, timeout_s)
@@ -116,7 +124,7 @@ def delete_volume(api: Api, volume_id: str, timeout_s: float) -> None:
         if error.status == 404:
             return
         raise
-    poll(f"volume {volume_id} to be deleted", gone, bool, timeout_s)
+    poll(what, gone, bool, timeout_s)
 
 
 def copy_volume(
