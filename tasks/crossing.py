@@ -164,6 +164,12 @@ class Crossing:
         """The target's id of its project."""
         return self.ids["projects"][self.row["project_id"]]
 
+    @property
+    def sought(self) -> Row:
+        """Its row with the project at the target in which its copy is looked for."""
+        there = self.ids.get("projects", {}).get(self.row.get("project_id") or "")
+        return {**self.row, "target_project_id": there}
+
     def carrier(self, volume: Row) -> Carrier:
         """Return what moving one of its volumes needs."""
         name = volume["name"] or volume["id"]

@@ -96,8 +96,8 @@ def copy_ahead(crossing: Crossing) -> None:
 
 
 def delete_copy(crossing: Crossing) -> None:
-    """Delete the target server, also one whose creation was not answered."""
-    if found := servers.find_copy(crossing.target, crossing.row):
+    """Delete the target server, whatever its name, also one whose creation was not answered."""
+    if found := crossing.copy or servers.find_copy(crossing.target, crossing.sought):
         for volume in crossing.managed:
             # Nova must not delete with it the only bytes that there are.
             set_deletion(crossing, found["id"], volume, False)

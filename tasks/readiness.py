@@ -57,7 +57,7 @@ class Readiness(Crossing):
             self.flavor_id = self._flavor()
             self.tags_inside = device_tags.read(self.source, self.id)
             self._check_health()
-            self.copy = servers.find_copy(self.target, self.row)
+            self.copy = servers.find_copy(self.target, self.sought)
             if self.copy and not self.is_resumed:
                 # Its disks are of an unknown time: going on with them could lose what came after.
                 raise Conflict("servers", self.item.label, [

@@ -117,7 +117,7 @@ class Return(Crossing):
     def _find_copy(self) -> servers.Server | None:
         known = self.journal.get(MIGRATED_TO)
         if known is None:
-            return servers.find_copy(self.target, self.row)
+            return servers.find_copy(self.target, self.sought)
         try:
             timeout_s = self.timeouts.server_stop_s
             return servers.settle(self.target, known, timeout_s, self.stop)

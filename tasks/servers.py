@@ -112,21 +112,21 @@ def remove_metadata(api: Api, server_id: str, keys: list[str]) -> None:
 
 
 def find_copy(target: Api, row: Row) -> Server | None:
-    """Return the target's server that carries the id of *row*, or None."""
+    """
+    Return the target's server that carries the id of *row*, or None; its tenant may rename it.
+
+    row: With ``target_project_id``, where it is looked for; without one everywhere.
+    """
+    project_id = row.get("target_project_id")
     found = target.list(
         "compute",
         "/servers/detail",
         "servers",
-        params={"all_tenants": 1, "name": f"^{_escaped(row['name'])}$"},
+        params={"all_tenants": 1} | ({"project_id": project_id} if project_id else {}),
         microversion=target.microversion("compute"),
     )
     marked = [raw for raw in found if raw["metadata"].get(SOURCE_ID) == row["id"]]
     return marked[0] if marked else None
-
-
-def _escaped(name: str) -> str:
-    """Escape what MySQL's and PostgreSQL's expressions have in common."""
-    return "".join(f"\\{c}" if c in r".^$*+?()[]{}|\\" else c for c in name)
 
 
 def delete_server(api: Api, server_id: str, timeout_s: float) -> None:

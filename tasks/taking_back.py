@@ -29,7 +29,7 @@ def take_back(cutover: CutOver, run: str) -> str:
         return SEEN_TO
     cutover.require_unclaimed(cutover.live)
     cutover.claim()
-    if _is_expected(cutover) and (copy := servers.find_copy(cutover.target, cutover.row)):
+    if _is_expected(cutover) and (copy := servers.find_copy(cutover.target, cutover.sought)):
         cutover.copy = copy
         cutover.do_mark()
         return "It was verified with its group, which has arrived; so has it."

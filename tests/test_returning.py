@@ -1,6 +1,7 @@
 """The way back of a migrated server: what it costs, its order, its undo."""
 
 from asyncio import CancelledError
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any, cast
 
@@ -16,8 +17,9 @@ from pumphouse.returning import BACK, CHECKED, Verdict, What, parted, together, 
 from pumphouse.steps import COMMITTED, RETURN
 from pumphouse.tasks import claims, return_undo, servers
 from pumphouse.tasks.api import Api
-from pumphouse.tasks.returning import Return
+from pumphouse.tasks.returning import Return, drop_copy
 from pumphouse.tasks.taking_back import take_back_return
+from tests.fakecloud import Answer, FakeCloud
 from tests.tenants import estate, source, target
 
 MOVED = {MIGRATED_TO: "V1", "pumphouse:was": "ACTIVE"}
@@ -429,3 +431,51 @@ def test_a_killed_return_parts_nobody_from_what_shares_a_volume(
 
     assert ("leave" in found) is is_finished
     assert ("undo check" in found or "undo start" in found) is not is_finished
+
+
+@pytest.fixture(name="renamed")
+def _renamed(way: Return, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """Yield the servers of a target whose tenant has given the copy of a server another name."""
+    mine = {"id": "V1", "name": "web-old", "status": "SHUTOFF", "metadata": {SOURCE_ID: "v1"}}
+    there = {"V1": mine, "V2": mine | {"id": "V2", "name": "web", "metadata": {}}}
+    monkeypatch.setattr(servers, "delete_snapshots", lambda *_: None)
+    monkeypatch.setattr("pumphouse.tasks.images.delete_copies", lambda *_: None)
+    with FakeCloud() as cloud:
+        cloud.route("GET", "compute", "/servers/{id}", Answer(404))
+        cloud.route(
+            "GET", "compute", "/servers/detail",
+            lambda request: {
+                "servers": [s for s in there.values() if request.query["project_id"] == "P1"]
+            },
+        )  # fmt: skip
+        cloud.route(
+            "DELETE", "compute", "/servers/{id}",
+            lambda request: there.pop(request.parts["id"]) and Answer(204),
+        )  # fmt: skip
+        with Api(cloud.block(), "target") as api:
+            way.item = way.item.model_copy(
+                update={"row": {**way.row, "id": "v1", "name": "web", "project_id": "p1"}}
+            )
+            way.ids, way.target = {**way.ids, "projects": {"p1": "P1"}}, api
+            yield there
+
+
+def test_a_copy_with_another_name_is_deleted_too(way: Return, renamed: dict[str, Any]) -> None:
+    """It is known by its id: what is reported as deleted must not run on."""
+    way.deletes_copy, way.copy = True, renamed["V1"]
+
+    way.do_leave()
+
+    assert list(renamed) == ["V2"]
+
+
+def test_an_old_copy_is_found_by_its_mark(
+    way: Return, renamed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal went with the return that left it; its tenant may call it as they like."""
+    live = {"id": "v1", "status": "ACTIVE", "metadata": {}}
+    monkeypatch.setattr(servers, "settle", lambda *_: live)
+
+    drop_copy(way)
+
+    assert list(renamed) == ["V2"]
