@@ -30,6 +30,8 @@ GROUP = "pumphouse:together"
 """Metadata key of a server that is cut over together with others: the same for all of them."""
 
 SINCE = "cutting over since "
+UNDOING = ", being undone"
+"""What is added to that before the source is given back: its copies grow old from then on."""
 
 Log = Callable[[str], None]
 Told = Callable[[str, int, int], None]

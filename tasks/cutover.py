@@ -38,6 +38,7 @@ from pumphouse.tasks.crossing import (
     MIGRATED,
     PORT,
     SINCE,
+    UNDOING,
 )
 from pumphouse.tasks.crossing_disks import (
     copy_ahead,
@@ -157,14 +158,17 @@ class CutOver(Readiness):
 
     def do_stop(self) -> None:
         """Stop the source server. The downtime starts."""
-        if self.is_resumed and self.live["status"] == "ACTIVE":
-            # It ran since an earlier run copied: those bytes are old.
+        is_undone = self.journal.get(STATE, "").endswith(UNDOING)
+        if self.is_resumed and (is_undone or self.live["status"] == "ACTIVE"):
+            # It may have run since an earlier run copied: those bytes are old.
             delete_copies(self)
             if kept := shared_copies(self):
                 raise Conflict("servers", self.item.label, [
                     f"it ran since an earlier run copied volume {', '.join(kept)}, which "
                     "others use at the target already"
                 ])  # fmt: skip
+            self.journal[STATE] = f"{SINCE}{int(time.time())}"
+            servers.write_metadata(self.source, self.id, {STATE: self.journal[STATE]})
             copy_ahead(self)
         self.stopped_at = time.monotonic()
         servers.set_power(self.source, self.live, False, self.timeouts.server_stop_s, self.stop)

@@ -4,12 +4,12 @@ from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pumphouse.checks import MIGRATED_AT, WAS
+from pumphouse.checks import MIGRATED_AT, STATE, WAS
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import PumphouseError
 from pumphouse.steps import undo_order
 from pumphouse.tasks import claims, forwardings, health, ports, servers, volume_movers
-from pumphouse.tasks.crossing import LOCKED, Crossing
+from pumphouse.tasks.crossing import LOCKED, UNDOING, Crossing
 from pumphouse.tasks.crossing_disks import delete_copies, delete_copy
 from pumphouse.tasks.waiting import NEVER
 
@@ -101,7 +101,10 @@ def _undo_isolate(crossing: Crossing) -> None:
 
 
 def _undo_stop(crossing: Crossing) -> None:
-    """Start the source server, if it ran before."""
+    """Note that what was copied of it grows old, and start the source server, if it ran before."""
+    state = crossing.journal.get(STATE, "").removesuffix(UNDOING) + UNDOING
+    crossing.journal[STATE] = state
+    servers.write_metadata(crossing.source, crossing.id, {STATE: state})
     if crossing.journal.get(WAS) == "ACTIVE":
         live = servers.settle(crossing.source, crossing.id, crossing.timeouts.server_stop_s)
         servers.set_power(crossing.source, live, True, crossing.timeouts.server_boot_s)

@@ -3,6 +3,7 @@
 from asyncio import CancelledError
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -16,6 +17,7 @@ from pumphouse.models import Action
 from pumphouse.plan import Item
 from pumphouse.steps import NAMES
 from pumphouse.tasks import claims, health, rollback, servers
+from pumphouse.tasks import cutover as steps
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.crossing import GROUP, MIGRATED, SINCE
 from pumphouse.tasks.cutover import CutOver
@@ -338,3 +340,42 @@ def test_what_belongs_together_is_not_parted_by_a_killed_run(
 
     assert (calls == ["do_mark"]) is arrives
     assert ("undo_stop" in calls) is not arrives
+
+
+def test_bytes_that_an_undone_server_may_have_changed_since_are_not_used(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ran after its undo, which left copies behind, and is stopped: these are not taken."""
+    metadata: dict[str, str] = {}
+    live = {**LIVE, "id": "s", "metadata": metadata}
+    monkeypatch.setattr(
+        servers, "read_server", lambda api, id_: {**live, "metadata": {**metadata}}
+    )
+    monkeypatch.setattr(servers, "settle", lambda api, id_, *_: servers.read_server(api, id_))
+    monkeypatch.setattr(servers, "write_metadata", lambda api, id_, new: metadata.update(new))
+    monkeypatch.setattr(
+        servers, "set_power",
+        lambda api, server, is_on, *_: live.update(status="ACTIVE" if is_on else "SHUTOFF"),
+    )  # fmt: skip
+    monkeypatch.setattr(claims, "rival", lambda note: "")
+    undo_stop, do_remember, do_stop = rollback.UNDO["stop"], CutOver.do_remember, CutOver.do_stop
+    broken: dict[str, Exception] = {"do_verify": OSError("x"), "undo_move": OSError("away")}
+    calls = recorded(monkeypatch, broken)
+    monkeypatch.setattr(CutOver, "do_remember", do_remember)
+    monkeypatch.setattr(CutOver, "do_stop", do_stop)
+    monkeypatch.setitem(cast(Any, rollback.UNDO), "stop", undo_stop)
+    monkeypatch.setattr(steps, "delete_copies", lambda _: calls.append("delete_copies"))
+    again = replace(cutover)
+    with pytest.raises(CutOverFailed, match="NOT everything could be undone: move: OSError: away"):
+        cutover.run()
+    assert live["status"] == "ACTIVE"
+
+    live["status"] = "SHUTOFF"
+    broken.clear()
+    calls.clear()
+    again.copy = {"id": "S"}
+    monkeypatch.setattr(CutOver, "do_check", lambda self: setattr(self, "copy", {"id": "S"}))
+    again.run()
+
+    assert calls[:4] == ["do_bulk", "do_lock", "delete_copies", "do_isolate"]
+    assert metadata[STATE].removeprefix(SINCE).isdigit()
