@@ -4,17 +4,16 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from pumphouse.checks import MOVER_KEY, own_free
-from pumphouse.comparison import is_unfinished
+from pumphouse.checks import MOVER_KEY
 from pumphouse.config import MigrateOptions
 from pumphouse.errors import RequestFailed
-from pumphouse.models import SOURCE_ID, Mover
+from pumphouse.models import Mover
 from pumphouse.rbd_options import PoolAccess
 from pumphouse.tables import Row
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.rbd import Rbd
 from pumphouse.tasks.streams import Progress
-from pumphouse.tasks.volumes import finish, read_volume
+from pumphouse.tasks.volumes import read_volume
 from pumphouse.tasks.waiting import NEVER
 
 
@@ -65,32 +64,6 @@ class Moved:
     target_id: str
     checksum: str = ""
     bytes: int = 0
-
-
-def unfinished(volume: Row, mover: Mover) -> Row:
-    """Return what a copy has as long as it is not whole: plans then do not take it as done."""
-    return {
-        "description": f"{SOURCE_ID}={volume['id']}",
-        "metadata": {
-            **own_free(volume["metadata"]),
-            SOURCE_ID: volume["id"],
-            MOVER_KEY: mover.value,
-        },
-    }
-
-
-def complete(target: Api, copy: Row, volume: Row) -> None:
-    """Make a copy whole: the bootable flag and image metadata first, the description last."""
-    finish(target, copy["id"], volume)
-    describe(target, copy, volume)
-
-
-def describe(target: Api, copy: Row, volume: Row) -> None:
-    """Give a copy its name and description, by which plans know that it is whole."""
-    if is_unfinished(copy):
-        body = {"name": volume["name"] or "", "description": volume["description"] or ""}
-        path = f"/volumes/{copy['id']}"
-        target.call("PUT", "block-storage", path, json={"volume": body}, retry=True)
 
 
 def note_mover(source: Api, volume: Row, mover: Mover) -> None:

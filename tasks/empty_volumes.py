@@ -5,8 +5,8 @@ from pumphouse.errors import RequestFailed, WaitFailed
 from pumphouse.models import Mover
 from pumphouse.tables import Row
 from pumphouse.tasks.api import Api
-from pumphouse.tasks.carrying import Carrier, note_mover, unfinished
-from pumphouse.tasks.volumes import act, read_volume, settle
+from pumphouse.tasks.carrying import Carrier, note_mover
+from pumphouse.tasks.volumes import act, read_volume, settle, unfinished
 from pumphouse.tasks.waiting import poll
 
 NAME_ID = "os-vol-mig-status-attr:name_id"

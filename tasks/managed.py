@@ -12,10 +12,10 @@ from pumphouse.models import Mover
 from pumphouse.rbd_options import looked_up
 from pumphouse.tables import Row
 from pumphouse.tasks.api import Api
-from pumphouse.tasks.carrying import Carrier, Moved, complete, forget_mover, noted_mover
+from pumphouse.tasks.carrying import Carrier, Moved, forget_mover, noted_mover
 from pumphouse.tasks.empty_volumes import HOST, forget, image_name, make_empty
 from pumphouse.tasks.rbd import Image
-from pumphouse.tasks.volumes import find_copy, read_volume, settle
+from pumphouse.tasks.volumes import complete, find_copy, read_volume, settle
 from pumphouse.tasks.waiting import poll
 
 FLATTEN_S = 24 * 3600.0

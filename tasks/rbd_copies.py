@@ -15,16 +15,10 @@ from pumphouse.models import Mover
 from pumphouse.rbd_diffs import DiffDigest
 from pumphouse.rbd_options import looked_up
 from pumphouse.tables import Row
-from pumphouse.tasks.carrying import (
-    Carrier,
-    Moved,
-    describe,
-    forget_mover,
-    unfinished,
-)
+from pumphouse.tasks.carrying import Carrier, Moved, forget_mover
 from pumphouse.tasks.empty_volumes import HOST, image_name, make_empty
 from pumphouse.tasks.rbd import Image, Rbd, read_back, send
-from pumphouse.tasks.volumes import delete_volume, find_copy, read_volume
+from pumphouse.tasks.volumes import delete_volume, describe, find_copy, read_volume, unfinished
 from pumphouse.tasks.volumes import finish as set_flags
 
 PREFIX = "pumphouse-"

@@ -50,9 +50,12 @@ def copy(carrier: Carrier, row: Row, project_id: str) -> Moved:
 def _carry(carrier: Carrier, row: Row, project_id: str) -> Moved:
     """Make the volume that the copy will be a snapshot of."""
     source, target, mark = carrier.source, carrier.target, volumes.temporary_name(row["id"])
-    if found := volumes.find_copy(target, row["id"]):
-        if found["status"] in ("available", "in-use"):
-            return Moved(found["id"])
+    if (found := volumes.find_copy(target, row["id"])) and volumes.has_its_bytes(found):
+        images.delete_copies(target, mark)
+        _fold(source, row["id"], carrier.timeout_s)
+        volumes.complete(target, found, snapshots.carrier(row))
+        return Moved(found["id"])
+    if found:
         volumes.delete_volume(target, found["id"], carrier.timeout_s)
     images.delete_copies(target, mark)
     unfolded = _unfold(carrier, row)
@@ -69,10 +72,11 @@ def _carry(carrier: Carrier, row: Row, project_id: str) -> Moved:
             target, carrier.acting, snapshots.carrier(row), copy_id, carrier.timeout_s,
             carrier.stop,
         )  # fmt: skip
-        return Moved(made, checksum, int(image["size_bytes"]))
     finally:
         images.delete_copies(target, mark)
         _fold(source, row["id"], carrier.timeout_s)
+    volumes.describe(target, volumes.read_volume(target, made), snapshots.carrier(row))
+    return Moved(made, checksum, int(image["size_bytes"]))
 
 
 def _unfold(carrier: Carrier, row: Row) -> Row:

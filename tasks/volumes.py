@@ -6,6 +6,7 @@ from typing import Any
 
 from pumphouse import bodies
 from pumphouse.checks import MOVER_KEY, own_free
+from pumphouse.comparison import is_unfinished
 from pumphouse.errors import Conflict, CopyFailed, RequestFailed, WaitFailed
 from pumphouse.models import SOURCE_ID, Mover
 from pumphouse.tables import Row
@@ -144,29 +145,41 @@ def copy_volume(
     owner: Acts at the target as the volume's owner, in the project *project_id*.
     disk_format: What the bytes are on the way: ``qcow2`` or ``raw``.
 
-    A finished copy is found by its source id, an unfinished one deleted. Temporary images are
-    deleted at both ends, those that an earlier run left too.
+    A copy that has all its bytes is found by its source id and made whole, another one deleted.
+    Temporary images are deleted at both ends, those that an earlier run left too; only then the
+    copy says that it is whole, so that a run that is killed before comes back.
 
     Raises:
-        CopyFailed, WaitFailed, RequestFailed: It is not there; nothing new is left of it.
+        CopyFailed, WaitFailed, RequestFailed: It is not there, or says that it is not whole.
     """
+    mark = temporary_name(volume["id"])
     found = find_copy(target, volume["id"])
-    if found and found["status"] in ("available", "in-use", "reserved", "attaching"):
+    if found and has_its_bytes(found):
         finish(target, found["id"], volume)
+        delete_copies(target, mark)
+        delete_uploads(source, volume["id"])
+        describe(target, found, volume)
         return found["id"], "", 0
     if found:
         delete_volume(target, found["id"], timeout_s)
-    mark = temporary_name(volume["id"])
     delete_copies(target, mark)
     image_id = upload(source, volume, timeout_s, stop, disk_format)
     try:
         image = read_image(source, image_id) | {"visibility": "private", "is_protected": False}
         copy_id, checksum = copy_image(source, target, image, project_id, progress, stop, mark)
         made = create(target, owner, volume, copy_id, timeout_s, stop)
-        return made, checksum, int(image["size_bytes"])
     finally:
         delete_copies(target, mark)
         delete_image(source, image_id)
+    describe(target, read_volume(target, made), volume)
+    return made, checksum, int(image["size_bytes"])
+
+
+def has_its_bytes(copy: Row) -> bool:
+    """Tell whether Cinder has filled a copy: those that it makes of an image, it fills itself."""
+    by_image = (copy.get("metadata") or {}).get(MOVER_KEY, "") == Mover.IMAGE.value
+    is_filled = copy["status"] in ("available", "in-use", "reserved", "attaching")
+    return is_filled and (by_image or not is_unfinished(copy))
 
 
 def upload(
@@ -283,8 +296,12 @@ def create(
     timeout_s: float,
     stop: threading.Event,
 ) -> str:
-    """Make the copy of *volume* from the target's image *image_id*; return its id when it is."""
-    body = bodies.volume(volume, image_id)
+    """
+    Make the copy of *volume* from the target's image *image_id*; return its id when it is.
+
+    It says of itself that it is not whole: `describe` is to follow.
+    """
+    body = bodies.volume(volume, image_id) | unfinished(volume, Mover.IMAGE)
     made = owner.call("POST", "block-storage", "/volumes", json={"volume": body}).json()["volume"]
     what = f"volume {volume['name']} ({made['id']}) to be available"
     try:
@@ -301,6 +318,32 @@ def create(
             ) from error
         raise
     return str(made["id"])
+
+
+def unfinished(volume: Row, mover: Mover) -> Row:
+    """Return what a copy has as long as it is not whole: plans then do not take it as done."""
+    return {
+        "description": f"{SOURCE_ID}={volume['id']}",
+        "metadata": {
+            **own_free(volume["metadata"]),
+            SOURCE_ID: volume["id"],
+            MOVER_KEY: mover.value,
+        },
+    }
+
+
+def complete(target: Api, copy: Row, volume: Row) -> None:
+    """Make a copy whole: the bootable flag and image metadata first, the description last."""
+    finish(target, copy["id"], volume)
+    describe(target, copy, volume)
+
+
+def describe(target: Api, copy: Row, volume: Row) -> None:
+    """Give a copy its name and description, by which plans know that it is whole."""
+    if is_unfinished(copy):
+        body = {"name": volume["name"] or "", "description": volume["description"] or ""}
+        path = f"/volumes/{copy['id']}"
+        target.call("PUT", "block-storage", path, json={"volume": body}, retry=True)
 
 
 def finish(target: Api, copy_id: str, volume: Row) -> None:

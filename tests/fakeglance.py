@@ -45,11 +45,13 @@ class Glance:
     def _list(self, request: Request) -> dict[str, Any]:
         wanted = request.query.get("pumphouse:source_id")
         hidden = request.query.get("os_hidden") == "true"
+        name = request.query.get("name")
         found = [
             image
             for image in self.images.values()
             if image.get("pumphouse:source_id") == wanted
             and image.get("os_hidden", False) == hidden
+            and name in (None, image["name"])
         ]
         return {"images": found}
 

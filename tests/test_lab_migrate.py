@@ -10,6 +10,7 @@ import pytest
 from openstack.connection import Connection
 
 from pumphouse.blocks.site import Site
+from pumphouse.checks import MOVER_KEY
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import CutOverFailed, Refused, RequestFailed
 from pumphouse.models import SOURCE_ID, Mover
@@ -192,7 +193,8 @@ def test_a_project_moves_and_a_second_run_writes_nothing(
     assert_typed(target, types)
     assert_named_and_grouped(target, tenant, copy, group)
     (spare_copy,) = target.block_storage.volumes(all_projects=True, name=spare.name)
-    assert spare_copy.metadata == {SOURCE_ID: spare.id, "readonly": "True"}
+    marks = {SOURCE_ID: spare.id, MOVER_KEY: "image"}
+    assert spare_copy.metadata == {**marks, "readonly": "True"}
     del writes.seen[:]
     assert migrate(**options).done == 0
     assert writes.seen == []

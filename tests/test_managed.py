@@ -10,7 +10,7 @@ from pumphouse.checks import MOVER_KEY
 from pumphouse.config import MigrateOptions
 from pumphouse.errors import CephFailed, Conflict, Unverified
 from pumphouse.models import SOURCE_ID
-from pumphouse.tasks import carrying, managed, volumes
+from pumphouse.tasks import managed, volumes
 from pumphouse.tasks.carrying import Carrier
 from pumphouse.tasks.rbd import Image
 
@@ -229,4 +229,4 @@ def test_what_was_taken_over_is_never_deleted(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(volumes, "read_volume", lambda api, id_: raw)
     with pytest.raises(Conflict, match="never deleted"):
         volumes.delete_volume(cast(Any, None), "t1", 1)
-    assert carrying.unfinished(VOLUME, managed.Mover.MANAGE)["metadata"][MOVER_KEY] == "manage"
+    assert volumes.unfinished(VOLUME, managed.Mover.MANAGE)["metadata"][MOVER_KEY] == "manage"

@@ -1,24 +1,47 @@
 """Copies of volumes by way of an image: which may be trusted, and what a killed run leaves."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from pumphouse.checks import MOVER_KEY
 from pumphouse.errors import WaitFailed
+from pumphouse.models import SOURCE_ID
+from pumphouse.planning import plan
+from pumphouse.selection import Selection, chosen
 from pumphouse.tasks import volumes
-from pumphouse.tasks.api import Api
 from tests.fakecloud import Answer, FakeCloud, Request
+from tests.fakeglance import Glance, Pair, pair, record
+from tests.tenants import estate, source, target
+
+VOLUME = {
+    "id": "v1", "name": "data", "description": "mine", "size_gib": 1, "volume_type": "fast",
+    "metadata": {"tier": "db"}, "image_metadata": {}, "is_bootable": False, "is_readonly": True,
+    "attachments": [],
+}  # fmt: skip
+MARK = f"{SOURCE_ID}=v1"
+TEMPORARY = volumes.temporary_name("v1")
+DATA = b"x" * 1000
 
 
 class Cinder:
     """The volumes of one fake cloud: all that it is asked for is done at once."""
 
-    def __init__(self, cloud: FakeCloud) -> None:
-        self.kept: dict[str, dict[str, Any]] = {}
+    def __init__(self, cloud: FakeCloud, glance: Glance, **kept: dict[str, Any]) -> None:
+        self.kept, self.glance = kept, glance
+        self.made: list[Any] = []
         self.after_delete = ""
         cloud.route("GET", "block-storage", "/volumes/{id}", self._show)
         cloud.route("DELETE", "block-storage", "/volumes/{id}", self._delete)
+        cloud.route("PUT", "block-storage", "/volumes/{id}", self._change)
+        cloud.route("POST", "block-storage", "/volumes/{id}/action", self._act)
+        cloud.route("POST", "block-storage", "/volumes", self._create)
+        cloud.route("GET", "block-storage", "/volumes/detail", self._list)
+
+    def _list(self, request: Request) -> Any:
+        return {"volumes": list(self.kept.values())}
 
     def _show(self, request: Request) -> Any:
         found = self.kept.get(request.parts["id"])
@@ -31,21 +54,125 @@ class Cinder:
             del self.kept[request.parts["id"]]
         return Answer(202)
 
+    def _change(self, request: Request) -> Any:
+        self.kept[request.parts["id"]] |= request.json()["volume"]
+        return self._show(request)
 
-@pytest.fixture(name="target")
-def _target() -> Iterator[tuple[Cinder, Api]]:
-    """Yield the target's Cinder, and what talks to it."""
-    with FakeCloud() as cloud:
-        cinder = Cinder(cloud)
-        with Api(cloud.block(), "target") as api:
-            yield cinder, api
+    def _create(self, request: Request) -> Any:
+        asked = request.json()["volume"]
+        self.made.append(json.loads(request.body)["volume"])
+        made = volume(f"new-{len(self.made)}", **asked)
+        self.kept[made["id"]] = made
+        return Answer(202, {"volume": made})
+
+    def _act(self, request: Request) -> Any:
+        (action, asked), *_ = request.json().items()
+        if action == "os-volume_upload_image":
+            self.glance.images["up"] = record("up", DATA, name=asked["image_name"])
+            return {"os-volume_upload_image": {"image_id": "up"}}
+        if action == "os-update_readonly_flag":
+            self.kept[request.parts["id"]]["metadata"]["readonly"] = "True"
+        return {}
 
 
-def test_a_volume_that_cannot_be_deleted_is_not_gone(target: tuple[Cinder, Api]) -> None:
+def volume(id_: str, **values: Any) -> dict[str, Any]:
+    """Return a volume as Cinder shows it."""
+    found = {"status": "available", "attachments": [], "bootable": "false", "metadata": {}}
+    return {**found, "name": "data", **values, "id": id_}
+
+
+class Clouds:
+    """Both ends of a copy."""
+
+    def __init__(self, ends: Pair) -> None:
+        self.ends = ends
+        self.source = Cinder(ends.source_cloud, ends.source_glance, v1=volume("v1"))
+        self.target = Cinder(ends.target_cloud, ends.target_glance)
+
+    def copy(self) -> str:
+        """Copy the volume; return the id of its copy."""
+        source, target = self.ends.source, self.ends.target
+        return volumes.copy_volume(source, target, target, VOLUME, "P1", 5)[0]
+
+    @property
+    def images(self) -> list[str]:
+        """The temporary images of both clouds."""
+        every = [
+            *self.ends.source_glance.images.values(),
+            *self.ends.target_glance.images.values(),
+        ]
+        return [image["id"] for image in every if image["name"] == TEMPORARY]
+
+
+@pytest.fixture(name="clouds")
+def _clouds() -> Iterator[Clouds]:
+    """Yield both clouds; the source has a volume, and bytes take no time."""
+    with pair(DATA) as ends:
+        yield Clouds(ends)
+
+
+def test_a_copy_says_last_that_it_is_whole(clouds: Clouds) -> None:
+    """Until it has its flags, and nothing temporary is left, plans come back to it."""
+    copy_id = clouds.copy()
+
+    assert [body["description"] for body in clouds.target.made] == [MARK]
+    copy = clouds.target.kept[copy_id]
+    assert (copy["name"], copy["description"]) == ("data", "mine")
+    assert copy["metadata"]["tier"] == "db"
+    assert copy["metadata"]["readonly"] == "True"
+    assert clouds.images == []
+    changes = clouds.ends.target_cloud.sent("PUT", "block-storage")
+    assert clouds.ends.target_cloud.requests[-1] == changes[-1]
+
+
+def test_what_a_killed_run_left_is_made_whole(clouds: Clouds) -> None:
+    """Its bytes are there: it gets its flags, and the temporary images go at both ends."""
+    metadata = {SOURCE_ID: "v1", MOVER_KEY: "image"}
+    left = volume("left", description=MARK, metadata=metadata, bootable="true")
+    clouds.target.kept["left"] = left
+    clouds.ends.source_glance.images["up"] = record("up", name=TEMPORARY)
+    clouds.ends.target_glance.images["t9"] = record("t9", name=TEMPORARY, **{SOURCE_ID: TEMPORARY})
+
+    assert clouds.copy() == "left"
+
+    assert clouds.target.made == []
+    assert clouds.target.kept["left"]["description"] == "mine"
+    assert clouds.target.kept["left"]["metadata"]["readonly"] == "True"
+    assert clouds.images == []
+
+
+@pytest.mark.parametrize("mover", ["rbd", "manage", "image"])
+def test_what_has_not_all_bytes_is_not_taken(clouds: Clouds, mover: str) -> None:
+    """Cinder is still filling it, or another mover was, which does not tell how far it came."""
+    status = "error" if mover == "image" else "available"
+    metadata = {SOURCE_ID: "v1", MOVER_KEY: mover.replace("manage", "")}
+    clouds.target.kept["left"] = volume("left", status=status, description=MARK, metadata=metadata)
+
+    assert clouds.copy() == "new-1"
+
+    assert list(clouds.target.kept) == ["new-1"]
+
+
+@pytest.mark.parametrize("status", ["creating", "downloading", "available"])
+def test_a_plan_comes_back_to_a_copy_that_is_not_whole(status: str) -> None:
+    """The run that made it was killed, whether Cinder had filled it or not."""
+    here, there = source(), target()
+    here["snapshots"] = []
+    (row,) = [v for v in here["volumes"] if v["id"] == "vol2"]
+    left = {**row, "id": "left", "status": status, "description": f"{SOURCE_ID}=vol2"}
+    there["volumes"] = [left | {"metadata": {SOURCE_ID: "vol2"}}]
+    clouds = estate(here), estate(there)
+
+    made = plan(chosen(Selection(include=("volumes:vol2",)), clouds[0]), *clouds)
+
+    (item,) = made.of("volumes")
+    assert (item.action.value, item.target_id) == ("update", "left")
+
+
+def test_a_volume_that_cannot_be_deleted_is_not_gone(clouds: Clouds) -> None:
     """Who undoes or finalizes must not say that it is done."""
-    cinder, api = target
-    cinder.kept["c1"] = {"id": "c1", "name": "data", "status": "available", "metadata": {}}
-    cinder.after_delete = "error_deleting"
+    clouds.target.kept["c1"] = volume("c1")
+    clouds.target.after_delete = "error_deleting"
 
     with pytest.raises(WaitFailed, match=r"It became error_deleting .*target's cinder-volume"):
-        volumes.delete_volume(api, "c1", 5)
+        volumes.delete_volume(clouds.ends.target, "c1", 5)
