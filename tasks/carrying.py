@@ -68,7 +68,7 @@ class Moved:
 
 def note_mover(source: Api, volume: Row, mover: Mover) -> None:
     """Write on the source's volume how it moves: plans keep to it until that is taken back."""
-    if (volume["metadata"] or {}).get(MOVER_KEY) != mover.value:
+    if noted_mover(source, volume["id"]) != mover.value:
         path = f"/volumes/{volume['id']}/metadata"
         body = {"metadata": {MOVER_KEY: mover.value}}
         source.call("POST", "block-storage", path, json=body, retry=True)

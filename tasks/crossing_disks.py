@@ -7,6 +7,8 @@ from contextvars import copy_context
 from functools import partial
 
 from pumphouse import bonds
+from pumphouse.comparison import is_unfinished
+from pumphouse.errors import Conflict
 from pumphouse.images import translated
 from pumphouse.models import Mover
 from pumphouse.tables import Row
@@ -93,6 +95,33 @@ def copy_ahead(crossing: Crossing) -> None:
     for volume in crossing.on_ceph:
         mover = crossing.mover_of(volume)
         crossing.bytes += volume_movers.before(crossing.carrier(volume), volume, mover)
+
+
+def discard_old(crossing: Crossing) -> None:
+    """
+    Discard what was copied of its volumes before: that may lack what was written since.
+
+    What `rbd` has not finished, it goes on with; what was handed over is no copy.
+
+    Raises:
+        Conflict: A server of the target uses one.
+    """
+    for volume in crossing.row["attached"]:
+        if crossing.mover_of(volume) is not Mover.MANAGE:
+            what = f"discard {volume['id']}"
+            crossing.meeting.once(what, partial(_discard_old, crossing, volume))
+
+
+def _discard_old(crossing: Crossing, volume: Row) -> None:
+    copy, mover = find_copy(crossing.target, volume["id"]), crossing.mover_of(volume)
+    if copy is None or (mover is Mover.RBD and is_unfinished(copy)):
+        return
+    if users := volumes.users(crossing.target, copy["id"]):
+        raise Conflict("volumes", f"{volume['name']} ({volume['id']})", [
+            f"its copy {copy['id']} was made before its server is cut over, and server "
+            f"{', '.join(users)} of the target uses it; detach it there and save or delete it"
+        ])  # fmt: skip
+    volume_movers.discard(crossing.carrier(volume), volume, mover)
 
 
 def delete_copy(crossing: Crossing) -> None:

@@ -45,6 +45,7 @@ from pumphouse.tasks.crossing_disks import (
     copy_disks,
     delete_copies,
     delete_copy,
+    discard_old,
     prove_copies,
     shared_copies,
 )
@@ -106,8 +107,13 @@ class CutOver(Readiness):
     # ---- the steps, in their order
 
     def do_bulk(self) -> None:
-        """Copy ahead, while the server runs; meanwhile it is ours too."""
-        if self.is_resumed or self.copy or not self.on_ceph:
+        """Discard old copies, and copy ahead, while the server runs; meanwhile it is ours too."""
+        if self.is_resumed or self.copy:
+            return
+        if self.row["attached"]:
+            self.require_unclaimed(servers.read_server(self.source, self.id))
+            discard_old(self)
+        if not self.on_ceph:
             return
         self.require_unclaimed(servers.read_server(self.source, self.id))
         servers.write_metadata(self.source, self.id, {claims.RUN: claims.own()})

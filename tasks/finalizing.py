@@ -11,7 +11,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from pumphouse.blocks.site import Site
-from pumphouse.checks import MOVER_KEY, RETURNING, WAS, migrated
+from pumphouse.checks import AS_OF, MOVER_KEY, RETURNING, WAS, migrated
 from pumphouse.errors import PumphouseError, RequestFailed, ServerClaimed, Unverified
 from pumphouse.finalization import Removal
 from pumphouse.ledger import Entry, Status
@@ -287,12 +287,11 @@ def _unmark(target: Api, removal: Removal) -> None:
     if removal.kind == "servers":
         servers.remove_metadata(target, str(id_), [SOURCE_ID])
     elif removal.kind == "volumes":
-        for key in (SOURCE_ID, MOVER_KEY):
-            _gone(target, "block-storage", f"/volumes/{id_}/metadata/{key}")
+        _unmark_volume(target, str(id_))
     elif removal.kind == "snapshots":
         _gone(target, "block-storage", f"/snapshots/{id_}/metadata/{SOURCE_ID}")
         if carrier := volumes.find_copy(target, removal.source_id):
-            _gone(target, "block-storage", f"/volumes/{carrier['id']}/metadata/{SOURCE_ID}")
+            _unmark_volume(target, carrier["id"])
     elif removal.kind == "images":
         images.remove_property(target, str(id_), SOURCE_ID)
     elif removal.kind == "load_balancers":
@@ -312,6 +311,11 @@ def _unmark_default(target: Api, project_id: str) -> None:
             if mark.startswith(SOURCE_ID):
                 path = f"/security-groups/{group['id']}/tags/{quote(mark, safe='')}"
                 _gone(target, "network", path)
+
+
+def _unmark_volume(target: Api, volume_id: str) -> None:
+    for key in (SOURCE_ID, MOVER_KEY, AS_OF):
+        _gone(target, "block-storage", f"/volumes/{volume_id}/metadata/{key}")
 
 
 def own_ids(pair: Site) -> list[str]:

@@ -10,6 +10,7 @@ the mark of an unfinished copy, and a run that was killed is made good by the ne
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from pumphouse.checks import WITH_SERVER
 from pumphouse.errors import Unverified
 from pumphouse.models import Mover
 from pumphouse.rbd_diffs import DiffDigest
@@ -204,7 +205,7 @@ def _ensure(carrier: Carrier, volume: Row) -> Twins:
     if found:
         _remove_snapshots(carrier, volume, found)
         delete_volume(carrier.target, found["id"], carrier.timeout_s)
-    return _twins(carrier, volume, make_empty(carrier, volume, Mover.RBD))
+    return _twins(carrier, volume, make_empty(carrier, volume | {"as_of": WITH_SERVER}, Mover.RBD))
 
 
 def _ours(names: list[str]) -> list[str]:

@@ -43,8 +43,11 @@ def move(carrier: Carrier, volume: Row, project_id: str, mover: Mover) -> Moved:
 def move_detached(carrier: Carrier, volume: Row, project_id: str, mover: Mover) -> Moved:
     """Move a volume that no server uses; what was begun on Ceph is taken back if it fails."""
     try:
+        since = volumes.as_of(carrier.source, volume["id"])
         sent = before(carrier, volume, mover)
         moved = move(carrier, volume, project_id, mover)
+        if mover is Mover.RBD:
+            volumes.note_as_of(carrier.target, moved.target_id, since)
         prove(carrier, volume, mover)
         tidy(carrier, volume, mover)
     except Exception:

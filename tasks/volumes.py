@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pumphouse import bodies
-from pumphouse.checks import MOVER_KEY, own_free
+from pumphouse.checks import AS_OF, MOVER_KEY, WITH_SERVER, own_free
 from pumphouse.comparison import is_unfinished
 from pumphouse.errors import Conflict, CopyFailed, RequestFailed, WaitFailed
 from pumphouse.models import SOURCE_ID, Mover
@@ -154,7 +154,7 @@ def copy_volume(
     """
     mark = temporary_name(volume["id"])
     found = find_copy(target, volume["id"])
-    if found and has_its_bytes(found):
+    if found and _is_usable(source, volume, found):
         finish(target, found["id"], volume)
         delete_copies(target, mark)
         delete_uploads(source, volume["id"])
@@ -164,6 +164,7 @@ def copy_volume(
         delete_volume(target, found["id"], timeout_s)
     delete_copies(target, mark)
     image_id = upload(source, volume, timeout_s, stop, disk_format)
+    volume = {**volume, "as_of": as_of(source, volume["id"])}
     try:
         image = read_image(source, image_id) | {"visibility": "private", "is_protected": False}
         copy_id, checksum = copy_image(source, target, image, project_id, progress, stop, mark)
@@ -173,6 +174,31 @@ def copy_volume(
         delete_image(source, image_id)
     describe(target, read_volume(target, made), volume)
     return made, checksum, int(image["size_bytes"])
+
+
+def as_of(source: Api, volume_id: str) -> str:
+    """
+    Return how old a copy is that is made now: when Cinder has last changed its source.
+
+    Cinder notes when it attaches a volume, so that what equals this later was not written to. Of
+    one that a server uses nothing tells that; its copy is as old as that of the server.
+    """
+    raw = read_volume(source, volume_id)
+    return WITH_SERVER if raw["attachments"] else str(raw["updated_at"] or raw["created_at"])
+
+
+def note_as_of(target: Api, copy_id: str, when: str) -> None:
+    """Write on a copy how old it is, as `as_of` has it."""
+    path = f"/volumes/{copy_id}/metadata"
+    target.call("POST", "block-storage", path, json={"metadata": {AS_OF: when}}, retry=True)
+
+
+def _is_usable(source: Api, volume: Row, copy: Row) -> bool:
+    """Tell whether a copy needs no bytes; what a killed run left may be old by now."""
+    if not has_its_bytes(copy):
+        return False
+    made = (copy.get("metadata") or {}).get(AS_OF)
+    return not is_unfinished(copy) or made == as_of(source, volume["id"])
 
 
 def has_its_bytes(copy: Row) -> bool:
@@ -321,13 +347,18 @@ def create(
 
 
 def unfinished(volume: Row, mover: Mover) -> Row:
-    """Return what a copy has as long as it is not whole: plans then do not take it as done."""
+    """
+    Return what a copy has as long as it is not whole: plans then do not take it as done.
+
+    volume: The source's; with ``as_of`` if it is known how old the copy is.
+    """
     return {
         "description": f"{SOURCE_ID}={volume['id']}",
         "metadata": {
             **own_free(volume["metadata"]),
             SOURCE_ID: volume["id"],
             MOVER_KEY: mover.value,
+            **({AS_OF: volume["as_of"]} if volume.get("as_of") else {}),
         },
     }
 

@@ -13,10 +13,18 @@ from pumphouse.comparison import MIGRATED_TO
 from pumphouse.config import Timeouts
 from pumphouse.errors import CutOverFailed
 from pumphouse.health import Check, HealthCheck
-from pumphouse.models import Action
+from pumphouse.models import SOURCE_ID, Action, Mover
 from pumphouse.plan import Item
 from pumphouse.steps import NAMES
-from pumphouse.tasks import claims, health, rollback, servers
+from pumphouse.tasks import (
+    claims,
+    crossing_disks,
+    health,
+    rollback,
+    servers,
+    volume_movers,
+    volumes,
+)
 from pumphouse.tasks import cutover as steps
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.crossing import GROUP, MIGRATED, SINCE
@@ -379,3 +387,67 @@ def test_bytes_that_an_undone_server_may_have_changed_since_are_not_used(
 
     assert calls[:4] == ["do_bulk", "do_lock", "delete_copies", "do_isolate"]
     assert metadata[STATE].removeprefix(SINCE).isdigit()
+
+
+VOLUME = {"id": "v", "name": "data", "attachments": [{"server_id": "s"}]}
+
+
+@pytest.fixture(name="found")
+def _found(cutover: CutOver, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], list[str]]:
+    """Return the copy that its volume has already, and what is discarded."""
+    copy, discarded = {"id": "V", "description": "", "users": []}, list[str]()
+    cutover.item = cutover.item.model_copy(update={"row": {**ROW, "attached": [VOLUME]}})
+    monkeypatch.setattr(crossing_disks, "find_copy", lambda *_: copy)
+    monkeypatch.setattr(volumes, "users", lambda *_: copy["users"])
+    monkeypatch.setattr(volume_movers, "before", lambda *_: 0)
+    monkeypatch.setattr(servers, "write_metadata", lambda *_: None)
+    monkeypatch.setattr(CutOver, "check_drift", lambda self: None)
+    monkeypatch.setattr(
+        volume_movers, "discard", lambda carrier, volume, mover: discarded.append(volume["id"])
+    )
+    return copy, discarded
+
+
+@pytest.mark.parametrize(
+    ("mover", "is_whole", "is_resumed", "is_discarded"),
+    [
+        (Mover.IMAGE, True, False, True),
+        (Mover.IMAGE, False, False, True),
+        (Mover.RBD, True, False, True),
+        # What is left of it is brought up to date, whenever it was begun.
+        (Mover.RBD, False, False, False),
+        # There are no other bytes.
+        (Mover.MANAGE, True, False, False),
+        # It was made after the stop.
+        (Mover.IMAGE, True, True, False),
+    ],
+)
+def test_a_copy_from_before_the_cut_over_is_not_used(
+    cutover: CutOver, found: tuple[dict[str, Any], list[str]],
+    mover: Mover, is_whole: bool, is_resumed: bool, is_discarded: bool,
+) -> None:  # fmt: skip
+    """It was made when no server used the volume: this one has written to it since."""
+    copy, discarded = found
+    copy["description"] = "mine" if is_whole else f"{SOURCE_ID}=v"
+    cutover.item = cutover.item.model_copy(update={"movers": {"v": mover}})
+    cutover.is_resumed = is_resumed
+
+    cutover.do_bulk()
+
+    assert bool(discarded) is is_discarded
+
+
+def test_an_old_copy_that_somebody_uses_is_left_alone(
+    cutover: CutOver, found: tuple[dict[str, Any], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written to it there is nowhere else; nothing of the server is touched."""
+    copy, discarded = found
+    copy["users"] = ["X"]
+    bulk = CutOver.do_bulk
+    calls = recorded(monkeypatch, {})
+    monkeypatch.setattr(CutOver, "do_bulk", bulk)
+
+    with pytest.raises(CutOverFailed, match=r"bulk: .*its copy V .* server X of the target uses"):
+        cutover.run()
+
+    assert (discarded, calls) == ([], ["undo_bulk"])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pumphouse.checks import AS_OF, RETURNED, WITH_SERVER
 from pumphouse.finalization import ORDER, Removal, removals
 from pumphouse.mappings import Mappings
 from pumphouse.models import SOURCE_ID
@@ -387,3 +388,52 @@ def test_servers_that_share_a_volume_go_together() -> None:
         found["servers:v1"].reason
     )
     assert not found["volumes:vol1"].is_removed
+
+
+LATER = "2026-03-05T00:00:00+00:00"
+OLD = "its copy VOL1 may be older. Delete that, and migrate it anew."
+
+
+@pytest.mark.parametrize(
+    ("copied", "is_returned", "is_there", "goes"),
+    [
+        # It was copied with its server, which was returned, and then it was detached.
+        ({AS_OF: WITH_SERVER}, True, True, False),
+        ({}, True, False, False),
+        ({AS_OF: WITH_SERVER}, False, True, False),
+        # Its server is finalized, and the run was cut short before the volume's turn.
+        ({AS_OF: WITH_SERVER}, False, False, True),
+        ({}, False, False, True),
+        # It was copied when nobody used it. The same moment, as tables have it; or another.
+        ({AS_OF: "2026-03-05T00:00:00.000000"}, False, True, True),
+        ({AS_OF: "2026-03-01T00:00:00.000000"}, False, True, False),
+        ({AS_OF: "2026-03-01T00:00:00.000000"}, False, False, False),
+        # An earlier version noted nothing: Cinder changed it after the copy was made.
+        ({}, False, True, False),
+        # It was handed over: there is no other.
+        ({"pumphouse:mover": "manage", AS_OF: WITH_SERVER}, True, True, True),
+    ],
+)
+def test_a_volume_that_was_written_to_since_stays(
+    copied: dict[str, str], is_returned: bool, is_there: bool, goes: bool
+) -> None:
+    """Its old copy is not all that it has; the plan says so too, and what to do."""
+    here, there = moved()
+    (volume,) = [v for v in here["volumes"] if v["id"] == "vol1"]
+    volume |= {"attachments": [], "updated_at": LATER}
+    (copy,) = [v for v in there["volumes"] if v["id"] == "VOL1"]
+    copy["metadata"] = {**copy["metadata"], **copied}
+    user = copy["attachments"][0]["server_id"]
+    if is_returned:
+        (server,) = [s for s in there["servers"] if s["id"] == user]
+        server["metadata"] = {**server["metadata"], RETURNED: "2026-03-02"}
+    if not is_there:
+        here["servers"] = [s for s in here["servers"] if s["id"].upper() != user]
+
+    found = judged(here, there, "volumes:vol1")["volumes:vol1"]
+
+    assert (found.is_removed, OLD in found.reason) == (goes, not goes)
+    clouds = estate(here), estate(there)
+    made = plan(chosen(Selection(include=("volumes:vol1",)), clouds[0]), *clouds)
+    (item,) = made.of("volumes")
+    assert (item.action.value, OLD in item.reason) == ("skip", not goes)

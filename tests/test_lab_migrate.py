@@ -10,7 +10,7 @@ import pytest
 from openstack.connection import Connection
 
 from pumphouse.blocks.site import Site
-from pumphouse.checks import MOVER_KEY
+from pumphouse.checks import AS_OF, MOVER_KEY
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import CutOverFailed, Refused, RequestFailed
 from pumphouse.models import SOURCE_ID, Mover
@@ -193,7 +193,8 @@ def test_a_project_moves_and_a_second_run_writes_nothing(
     assert_typed(target, types)
     assert_named_and_grouped(target, tenant, copy, group)
     (spare_copy,) = target.block_storage.volumes(all_projects=True, name=spare.name)
-    marks = {SOURCE_ID: spare.id, MOVER_KEY: "image"}
+    changed_at = source.block_storage.get_volume(spare.id).updated_at
+    marks = {SOURCE_ID: spare.id, MOVER_KEY: "image", AS_OF: changed_at}
     assert spare_copy.metadata == {**marks, "readonly": "True"}
     del writes.seen[:]
     assert migrate(**options).done == 0

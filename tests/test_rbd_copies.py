@@ -7,8 +7,8 @@ import pytest
 
 from pumphouse.config import MigrateOptions
 from pumphouse.errors import CephFailed, Unverified
-from pumphouse.models import SOURCE_ID
-from pumphouse.tasks import rbd_copies
+from pumphouse.models import SOURCE_ID, Mover
+from pumphouse.tasks import rbd_copies, volume_movers, volumes
 from pumphouse.tasks.carrying import Carrier
 from pumphouse.tasks.rbd import Image, Rbd
 
@@ -199,3 +199,18 @@ def test_a_snapshot_is_removed_at_the_second_try(ends: tuple[End, End], fault: s
     rbd_copies.tidy(carrier(), VOLUME)
 
     assert [end.names for end in ends] == [["backup"], []]
+
+
+def test_a_copy_says_how_old_it_is_before_it_is_whole(
+    ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of before the first pass: who uses the volume while it is copied, makes that differ."""
+    _, there = ends
+    monkeypatch.setattr(volumes, "as_of", lambda api, id_: f"noon, {len(there.asked)} asked")
+    monkeypatch.setattr(
+        volumes, "note_as_of", lambda api, copy_id, when: there.asked.append(f"{copy_id}: {when}")
+    )
+
+    volume_movers.move_detached(carrier(), VOLUME, "P", Mover.RBD)
+
+    assert there.asked.index("t1: noon, 0 asked") < there.asked.index("whole")

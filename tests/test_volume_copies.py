@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pumphouse.checks import MOVER_KEY
+from pumphouse.checks import AS_OF, MOVER_KEY, WITH_SERVER
 from pumphouse.errors import WaitFailed
 from pumphouse.models import SOURCE_ID
 from pumphouse.planning import plan
@@ -23,6 +23,7 @@ VOLUME = {
 }  # fmt: skip
 MARK = f"{SOURCE_ID}=v1"
 TEMPORARY = volumes.temporary_name("v1")
+NOON = "2026-03-01T12:00:00.000000"
 DATA = b"x" * 1000
 
 
@@ -78,6 +79,7 @@ class Cinder:
 def volume(id_: str, **values: Any) -> dict[str, Any]:
     """Return a volume as Cinder shows it."""
     found = {"status": "available", "attachments": [], "bootable": "false", "metadata": {}}
+    found["updated_at"] = NOON
     return {**found, "name": "data", **values, "id": id_}
 
 
@@ -118,7 +120,7 @@ def test_a_copy_says_last_that_it_is_whole(clouds: Clouds) -> None:
     assert [body["description"] for body in clouds.target.made] == [MARK]
     copy = clouds.target.kept[copy_id]
     assert (copy["name"], copy["description"]) == ("data", "mine")
-    assert copy["metadata"]["tier"] == "db"
+    assert (copy["metadata"]["tier"], copy["metadata"][AS_OF]) == ("db", NOON)
     assert copy["metadata"]["readonly"] == "True"
     assert clouds.images == []
     changes = clouds.ends.target_cloud.sent("PUT", "block-storage")
@@ -127,7 +129,7 @@ def test_a_copy_says_last_that_it_is_whole(clouds: Clouds) -> None:
 
 def test_what_a_killed_run_left_is_made_whole(clouds: Clouds) -> None:
     """Its bytes are there: it gets its flags, and the temporary images go at both ends."""
-    metadata = {SOURCE_ID: "v1", MOVER_KEY: "image"}
+    metadata = {SOURCE_ID: "v1", MOVER_KEY: "image", AS_OF: NOON}
     left = volume("left", description=MARK, metadata=metadata, bootable="true")
     clouds.target.kept["left"] = left
     clouds.ends.source_glance.images["up"] = record("up", name=TEMPORARY)
@@ -151,6 +153,28 @@ def test_what_has_not_all_bytes_is_not_taken(clouds: Clouds, mover: str) -> None
     assert clouds.copy() == "new-1"
 
     assert list(clouds.target.kept) == ["new-1"]
+
+
+@pytest.mark.parametrize("as_of", [NOON.replace("12", "11"), WITH_SERVER, ""])
+def test_what_a_killed_run_left_is_not_taken_when_it_is_old(clouds: Clouds, as_of: str) -> None:
+    """The volume was attached since, or was when it was copied: somebody has written to it."""
+    metadata = {SOURCE_ID: "v1", MOVER_KEY: "image", AS_OF: as_of}
+    clouds.target.kept["left"] = volume("left", description=MARK, metadata=metadata)
+
+    assert clouds.copy() == "new-1"
+
+    assert list(clouds.target.kept) == ["new-1"]
+
+
+def test_the_copy_of_a_volume_in_use_is_as_old_as_its_servers(clouds: Clouds) -> None:
+    """Cinder notes no writing: what a killed cut-over left is whole, and says how it went."""
+    clouds.source.kept["v1"] |= {"status": "in-use", "attachments": [{"server_id": "s1"}]}
+    copy_id = clouds.copy()
+    clouds.target.kept[copy_id]["description"] = MARK
+
+    assert clouds.copy() == copy_id
+
+    assert clouds.target.kept[copy_id]["metadata"][AS_OF] == WITH_SERVER
 
 
 @pytest.mark.parametrize("status", ["creating", "downloading", "available"])

@@ -21,6 +21,12 @@ RETURNED = "pumphouse:returned"
 """Metadata key of a copy whose source server runs again: when that was."""
 
 MOVER_KEY = "pumphouse:mover"
+AS_OF = "pumphouse:as_of"
+"""Metadata key of a volume's copy: when its source, which no server used, had last changed."""
+
+WITH_SERVER = "with its server"
+"""The value of that when a server used it: it is as old as the copy of that."""
+
 MOVABLE = ("ACTIVE", "SHUTOFF")
 
 ANSWERS = {

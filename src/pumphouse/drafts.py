@@ -1,13 +1,14 @@
 """A plan in the making: each resource with what the target has of it, before all is judged."""
 
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pumphouse import (
     checks,
     forwardings,
     images,
     memberships,
+    old_copies,
     policies,
     quota_sets,
     server_groups,
@@ -138,6 +139,10 @@ def _judge(draft: Draft, made: Translation, target: Estate) -> None:
             _take(draft, there, made.estate, target)
             return
     draft.match = match(kind, row, made.estate, target)
+    if kind == "volumes" and draft.match.action is Action.SKIP:
+        copy = target.get(kind, draft.match.target_id)
+        said = old_copies.reason(row, copy, made.estate, target) if copy else ""
+        draft.match = replace(draft.match, reason=f"{draft.match.reason} {said}".strip())
     if kind == "volume_types" and draft.match.action is Action.ADOPT:
         found = target.get(kind, draft.match.target_id) or {}
         draft.losses = list(volume_types.instead(row, found, made.estate, target))

@@ -67,7 +67,7 @@ def volume(raw: Raw) -> Row:
     row = taken(
         raw,
         "id name description user_id status volume_type availability_zone snapshot_id "
-        "metadata created_at",
+        "metadata created_at updated_at",
         project_id="os-vol-tenant-attr:tenant_id",
         size_gib="size",
         host="os-vol-host-attr:host",

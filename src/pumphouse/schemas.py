@@ -743,6 +743,7 @@ SCHEMAS: dict[str, Schema] = {
             image_metadata:json
             attachments:json list of {server_id, device, attachment_id}
             created_at:time
+            updated_at:time when Cinder last changed it: attached, detached, backed up, …
         """,
         ),
         _schema(

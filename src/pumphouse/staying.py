@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from pumphouse import policies, routers, zones
+from pumphouse import old_copies, policies, routers, zones
 from pumphouse.bonds import bonds
 from pumphouse.checks import MIGRATED_AT, RETURNED, RETURNING, migrated, was
 from pumphouse.comparison import mark
@@ -173,7 +173,10 @@ class Judge:
         copy = self.target.get("volumes", item.target_id)
         if copy is None or copy["status"] not in ("available", "in-use"):
             return f"Its copy is {copy['status'] if copy else 'gone'}."
-        return "" if users else self._young(copy["created_at"])
+        if users:
+            return ""
+        is_old = old_copies.reason(item.row, copy, self.source, self.target)
+        return is_old or self._young(copy["created_at"])
 
     def snapshot(self, item: Item) -> str:
         """Return why a snapshot stays: its volume does, or its copy is not whole."""
