@@ -35,6 +35,8 @@ def test_the_end_of_a_window_is_the_next_such_time(text: str, hours: float) -> N
         ("25:00", "05:30 Europe/Berlin"),
         ("tonight", "05:30 Europe/Berlin"),
         ("05:30 Mars/Base", "05:30 Europe/Berlin"),
+        ("05:30 Europe", "05:30 Europe/Berlin"),
+        ("05:30 ../etc", "05:30 Europe/Berlin"),
         ("2030-02-01T05:30", "add its offset"),
         ("2030-01-31T22:59+00:00", "is over"),
     ],

@@ -80,7 +80,7 @@ def window_end(text: str, now: datetime) -> datetime | None:
         if clock := CLOCK.match(given):
             return _next(int(clock[1]), int(clock[2]), clock[3] or "UTC", now)
         moment = datetime.fromisoformat(given)
-    except (ValueError, ZoneInfoNotFoundError):
+    except (ValueError, OSError, ZoneInfoNotFoundError):
         problem = (
             f"until is {given!r}; give a time as 05:30 or 05:30 Europe/Berlin, or a date and time "
             "with its offset as 2030-01-31T05:30+01:00."
