@@ -60,12 +60,25 @@ class Manifest(BaseModel):
 
 
 class Folder:
-    """A folder below an fsspec URL. Writes appear whole or not at all."""
+    """
+    A folder below an fsspec URL. Writes appear whole or not at all.
+
+    Raises:
+        ConfigError: Nothing here can open such a URL.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         local = str(Path(self.url).expanduser()) if "://" not in self.url else self.url
-        self.fs, self.path = fsspec.core.url_to_fs(local)  # type: ignore[no-untyped-call]
+        try:
+            self.fs, self.path = fsspec.core.url_to_fs(local)  # type: ignore[no-untyped-call]
+        except (ImportError, TypeError, ValueError) as error:
+            problem = (
+                f"Nothing here can open it: {str(error).rstrip('.')}. A plan, and storage.url of "
+                "config.yaml, may be a path of this machine, or a URL for which fsspec has what "
+                "it needs, for example s3://bucket/folder with s3fs installed."
+            )
+            raise ConfigError(self.url, [problem]) from None
         self.is_local = isinstance(self.fs, LocalFileSystem)
 
     def __truediv__(self, name: str) -> "Folder":

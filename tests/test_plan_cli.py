@@ -92,6 +92,7 @@ def test_a_worker_s_plan_is_told_as_json_and_fails_by_obstacles(
     ("words", "said"),
     [
         (["plan", "show", "none.yaml"], "It cannot be read: No such file"),
+        (["plan", "show", "foo://x/plan.yaml"], "Protocol not known: foo"),
         (["plan", "everything", "-o", "p.txt"], "p.txt must end with .yaml, .yml or .parquet."),
         (["plan", "a", "-o", "no/p.yaml"], "There is no folder no."),
         (["plan", "a", "-o", "p.yaml", "--deployment"], "leave --output out"),

@@ -1,5 +1,6 @@
 """Inventories on disk and elsewhere: whole or not there, found again, taken over while young."""
 
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -186,6 +187,24 @@ def test_a_home_folder_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("HOME", str(tmp_path))
 
     assert (Folder("~/data/") / "x").location == f"{tmp_path}/data/x"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("foo://x/plans", "Protocol not known: foo"),
+        ("s3://bucket/plans", "Install s3fs"),
+        ("github://x/plans", "missing"),
+    ],
+)
+def test_a_place_that_cannot_be_opened_is_wrong_input(
+    url: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slip of the pen or a package that is not there: no traceback."""
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(ConfigError, match=said) as caught:
+        Folder(url)
+    assert (caught.value.origin, "storage.url" in str(caught.value)) == (url, True)
 
 
 def test_names_sort_by_time() -> None:
