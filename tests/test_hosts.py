@@ -109,6 +109,7 @@ def test_without_a_tag_nobody_guesses_which_nic_boots() -> None:
     ("text", "said"),
     [
         ("a: [", "It is not valid YAML: line 1"),
+        ("a: {notes: 2024-13-45}", "this is no timestamp; put it in quotes"),
         ("- a", "It must be a mapping of hosts."),
         ("hosts: {a: [x]}", "hosts.a is not described as an inventory.yaml does it."),
         ("hosts: {a: {interfaces: {eth0: x}}}", "hosts.a is not described"),

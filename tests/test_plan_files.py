@@ -1,9 +1,11 @@
 """A plan's file: what may be edited in it, what may not, and how that is said."""
 
+import io
 import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -132,6 +134,7 @@ def test_rows_are_not_taken_out() -> None:
     ("content", "said"),
     [
         ("a: [", "It is not valid YAML in line"),
+        ("items: []\nmade_at: 2024-13-45", "It is not valid YAML in line 2"),
         ("a: 1", "It is no plan: it has no list items."),
         ("items: [1]", "row 1"),
     ],
@@ -148,6 +151,16 @@ def test_parquet_without_its_header_is_refused() -> None:
         plan_texts.read(table.to_parquet(), "p.parquet")
     with pytest.raises(ConfigError, match="not a Parquet file"):
         plan_texts.read(b"no", "p.parquet")
+
+
+def test_parquet_without_its_movers_is_refused() -> None:
+    """A column that was taken out is no mover that was chosen."""
+    table = pq.read_table(io.BytesIO(plan_texts.to_parquet(plan_files.sealed(planned(), HEADER))))
+    content = io.BytesIO()
+    pq.write_table(table.drop_columns(["mover"]), content)
+    file = plan_texts.read(content.getvalue(), "p.parquet")
+    with pytest.raises(ConfigError, match="mover nothing; allowed: image, rebuild"):
+        plan_files.edits(file, "p.parquet")
 
 
 def test_skipping_what_others_need_is_refused() -> None:

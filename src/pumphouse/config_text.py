@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pumphouse import host_files
 from pumphouse.config import Config
 from pumphouse.errors import ConfigError
+from pumphouse.yaml_loaders import Loader
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -41,7 +42,7 @@ def parse(
         ConfigError: With every problem at once: the key, and what is allowed.
     """
     try:
-        raw = yaml.safe_load(text)
+        raw = yaml.load(text, Loader)
     except yaml.YAMLError as error:
         raise ConfigError(origin, [_yaml_problem(error)]) from None
     if not isinstance(raw, dict):

@@ -26,6 +26,10 @@ def _template(value: str) -> str:
     if unknown := [name for name in named if name not in WORDS]:
         known = ", ".join(f"{{{word}}}" for word in WORDS)
         raise ValueError(f"{{{unknown[0]}}} is not known; a template may have {known}")
+    try:
+        value.format(**dict.fromkeys(WORDS, ""))
+    except (ValueError, LookupError) as error:
+        raise ValueError(f"it is no template: {error}") from None
     return value
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from pumphouse.yaml_loaders import Loader
+
 RawHosts = dict[str, Any]
 """Host -> its keys, as config.yaml would have them."""
 
@@ -89,7 +91,7 @@ def _add_row(hosts: RawHosts, row: dict[Any, Any], line: int) -> list[str]:
 def from_yaml(text: str) -> tuple[RawHosts, list[str]]:
     """Return the hosts of a YAML text: the section alone, or the first Pumphouse's inventory."""
     try:
-        raw = yaml.safe_load(text)
+        raw = yaml.load(text, Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""

@@ -17,7 +17,8 @@ def _template(value: str) -> str:
     if not value:
         return value
     try:
-        fields = [(name, spec, how) for _, name, spec, how in Formatter().parse(value) if name]
+        parsed = Formatter().parse(value)
+        fields = [(name, spec, how) for _, name, spec, how in parsed if name is not None]
     except ValueError as error:
         raise ValueError(f"it is no template ({error})") from None
     for name, spec, how in fields:

@@ -13,10 +13,10 @@ from pumphouse.errors import ConfigError
 from pumphouse.models import Action, Mover
 from pumphouse.plan import COLUMNS
 from pumphouse.plan_files import Header, PlanFile, SealedRow
+from pumphouse.yaml_loaders import FastLoader
 
 METADATA = b"pumphouse.plan"
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def to_yaml(file: PlanFile) -> str:
@@ -82,7 +82,7 @@ def from_yaml(text: str, origin: str) -> PlanFile:
         ConfigError: It is no plan; says which field of which row is wrong, and what is allowed.
     """
     try:
-        raw = yaml.load(text, Loader=_LOADER)
+        raw = yaml.load(text, FastLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
@@ -157,7 +157,7 @@ def from_parquet(content: bytes, origin: str) -> PlanFile:
     names = [name for name in table.column_names if name != "stage"]
     items = table.select(names).to_pylist()
     for item in items:
-        item["mover"] = item["mover"] or None
+        item["mover"] = item.get("mover") or None
     return _parsed(json.loads(metadata[METADATA]), items, origin)
 
 
