@@ -97,6 +97,35 @@ def test_what_would_share_a_name_by_accident_is_a_conflict() -> None:
     assert Action.ADOPT is item(planned(said, src, what=both), "projects:p2").action
 
 
+@pytest.mark.parametrize("second", [{"back": "prod"}, {}])
+def test_networks_are_not_merged_into_a_new_one(second: dict[str, str]) -> None:
+    """Each has subnets of its own: two under one name that was written down are a slip."""
+    src = source()
+    src["networks"].append(
+        {**src["networks"][0], "id": "n2", "name": "back" if second else "prod"}
+    )
+    made = planned({"networks": names(front="prod", **second)}, src)
+    assert item(made, "networks:n1").action is Action.CREATE
+    found = item(made, "networks:n2")
+    assert found.action is Action.CONFLICT
+    assert "It and prod (n1) would have one name at the target, and networks are" in found.reason
+    assert "mappings.networks.names" in found.reason
+    src["networks"][-1]["name"] = "front"
+    assert planned({}, src).obstacles == []
+    assert planned({"networks": {"template": "x-{name}"}}, src).obstacles == []
+
+
+def test_images_and_groups_are_not_merged_into_new_ones() -> None:
+    """Other bytes, or other servers that are to be apart: what would be lost nobody has said."""
+    src = source()
+    for kind, other in (("images", {"checksum": "c2"}), ("server_groups", {})):
+        first = src[kind][0]
+        src[kind].append({**first, "id": "second", "name": "second", **other})
+        made = planned({kind: {"names": {first["name"]: "one", "second": "one"}}}, src)
+        assert item(made, f"{kind}:{first['id']}").action is Action.CREATE
+        assert item(made, f"{kind}:second").action is Action.CONFLICT
+
+
 def test_a_network_is_led_to_one_of_the_target() -> None:
     """Its subnet must be there: a network that is mapped is not ours to change."""
     dst = target()

@@ -279,6 +279,9 @@ UNIQUE = (
 )  # fmt: skip
 """Kinds of which a cloud has one of each name; of the others two may share it."""
 
+APART = ("server_groups", "images", "networks")
+"""Kinds of which two may share a name, but not because a mapping says so: they are not merged."""
+
 BY_NATURE = ("implied_roles", "group_members", "assignments", "keypairs")
 """Kinds that merge by themselves when what they belong to is merged."""
 
@@ -289,7 +292,7 @@ def merge(every: list[Draft], made: Translation) -> None:
     for draft in every:
         if draft.kind == "quotas":
             key: Hashable = (draft.project, draft.row["service"])
-        elif draft.kind in UNIQUE or _is_default(draft):
+        elif draft.kind in (*UNIQUE, *APART) or _is_default(draft):
             key = _key(draft, made.estate)
         else:
             continue
@@ -305,6 +308,11 @@ def _is_default(draft: Draft) -> bool:
 
 
 def _key(draft: Draft, source: Estate) -> Hashable:
+    if draft.kind in APART:
+        # Of images the rest of the key are bytes, which tell those of one name apart.
+        row = draft.row
+        home = row["owner_id"] if draft.kind == "images" else row["project_id"]
+        return source.label("projects", home), row["name"]
     key = RULES[draft.kind].key
     return key(draft.row, source) if key else None
 
@@ -318,11 +326,14 @@ def _join(leader: Draft, draft: Draft, made: Translation) -> None:
         reason = f"Its rules are added to those of {leader.label}."
         draft.match = Match(Action.UPDATE, None, reason)
         return
+    elif draft.kind in APART:
+        if any(_is_led(each, made) for each in (leader, draft)):
+            draft.match = _clash(leader, draft)
+        return
     else:
         rule = RULES[draft.kind]
         differing = differences(rule.must(draft.row, source), rule.must(leader.row, source))
-        named = [made.of(draft.kind, each.row["id"]) for each in (leader, draft)]
-        is_meant = any(said and said.is_merging for said in named)
+        is_meant = any(_is_led(each, made) for each in (leader, draft))
         if differing or not (is_meant or draft.kind in BY_NATURE):
             why = f" and differ ({'; '.join(differing)})" if differing else ""
             draft.match = Match(
@@ -335,6 +346,22 @@ def _join(leader: Draft, draft: Draft, made: Translation) -> None:
             return
     draft.match = Match(Action.ADOPT, None, f"Merged into {leader.label}.")
     draft.merged_into = leader.key
+
+
+def _is_led(draft: Draft, made: Translation) -> bool:
+    """Tell whether the operator wrote down what its name is at the target."""
+    said = made.of(draft.kind, draft.row["id"])
+    return said.is_merging if said else draft.kind == "server_groups" and bool(draft.mapping)
+
+
+def _clash(leader: Draft, draft: Draft) -> Match:
+    words = draft.kind.replace("_", " ")
+    reason = (
+        f"It and {leader.label} would have one name at the target, and {words} are not merged; "
+        f"give one of them another name in mappings.{draft.kind}.names, or let both be one that "
+        "the target has."
+    )
+    return Match(Action.CONFLICT, None, reason)
 
 
 def moved(every: list[Draft], kind: str) -> Iterator[Draft]:
