@@ -214,6 +214,38 @@ def test_a_volume_service_must_be_up() -> None:
     assert "No volume service of the target is enabled" in reason(planned(dst=dst), "volumes:vol2")
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("error", "is in error; repair it"),
+        ("creating", "is being created; wait"),
+        ("deleting", "is being deleted; leave it out"),
+        ("maintenance", "is in maintenance"),
+        ("error_deleting", "could not be deleted; delete it again"),
+        ("error_extending", "is error_extending; repair it"),
+        ("backing-up", "is backing-up; wait until"),
+        ("awaiting-transfer", "waits for another project"),
+    ],
+)
+def test_a_volume_that_nothing_can_read_is_an_obstacle(status: str, said: str) -> None:
+    """So is a server with such a one: it would be stopped first, and then fail."""
+    src = source()
+    for volume in src["volumes"]:
+        volume["status"] = status
+    made = planned(src)
+    for key in ("volumes:vol1", "volumes:vol2"):
+        assert f"It {said}" in reason(made, key)
+    assert f"Its volume data {said}" in reason(made, "servers:v1")
+
+
+@pytest.mark.parametrize("status", ["available", "in-use", "reserved", "uploading", "detaching"])
+def test_what_a_cut_over_makes_of_a_volume_is_no_obstacle(status: str) -> None:
+    """A run that was killed is finished by the next one."""
+    src = source()
+    src["volumes"][0]["status"] = status
+    assert planned(src).obstacles == []
+
+
 def test_an_attached_volume_goes_with_its_server() -> None:
     """Alone it is not taken away from a server that stays."""
     made = planned(what=("volumes:vol1",))

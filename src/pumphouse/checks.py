@@ -50,6 +50,20 @@ ANSWERS = {
     "UNKNOWN": "Its host does not answer; bring the host back, or evacuate it.",
 }
 
+MOVABLE_VOLUMES = (
+    "available", "in-use", "reserved", "attaching", "detaching", "uploading", "downloading",
+)  # fmt: skip
+"""What a volume that moves may be: at rest, or as a cut-over that was cut short left it."""
+
+OF_VOLUMES = {
+    "error": "is in error; repair it, or reset its state when it is sound.",
+    "error_deleting": "could not be deleted; delete it again, or reset its state to keep it.",
+    "creating": "is being created; wait until it is available.",
+    "deleting": "is being deleted; leave it out, or reset its state if that hangs.",
+    "maintenance": "is in maintenance: Cinder moves it to another back end; wait for that.",
+    "awaiting-transfer": "waits for another project to take it; accept or delete the transfer.",
+}
+
 
 def own_free(metadata: Mapping[str, Any] | None) -> dict[str, str]:
     """Return metadata without the keys that Pumphouse writes."""
@@ -77,6 +91,18 @@ def root_gib(server: Row, mover: Mover | None) -> int:
     return (server["disk_gib"] or 0) if is_carried else 0
 
 
+def unreadable(volume: Row) -> str:
+    """Return what a volume is at that nothing can read it, and what would help; or nothing."""
+    state = volume["status"]
+    if state is None or state in MOVABLE_VOLUMES:
+        return ""
+    if state in OF_VOLUMES:
+        return OF_VOLUMES[state]
+    if state.startswith("error"):
+        return f"is {state}; repair it, or reset its state when it is sound."
+    return f"is {state}; wait until it is available or in-use again."
+
+
 def blockers(server: Row, mover: Mover, image: Row | None) -> list[str]:
     """Return why *server* cannot be moved now, each with what would help; empty if it can."""
     found: list[str] = []
@@ -91,6 +117,8 @@ def blockers(server: Row, mover: Mover, image: Row | None) -> list[str]:
         name = f"volume {volume['name'] or volume['id']}"
         if volume["is_encrypted"]:
             found.append(f"Its {name} is encrypted, and keys do not travel; copy it inside.")
+        if words := unreadable(volume):
+            found.append(f"Its {name} {words}")
     for port in server["ports"]:
         if port["vnic_type"] not in (None, "normal"):
             found.append(f"Its port {port['id']} is {port['vnic_type']}; use a normal port.")

@@ -148,6 +148,8 @@ def _judge(draft: Draft, made: Translation, target: Estate) -> None:
         draft.losses = list(volume_types.instead(row, found, made.estate, target))
     if kind == "images" and draft.is_moved:
         draft.problems += images.problems(row, made.estate)
+    if kind == "volumes" and draft.is_moved and (words := checks.unreadable(row)):
+        draft.problems.append(f"It {words}")
     if kind == "snapshots" and draft.is_moved:
         draft.problems += snapshots.problems(row)
     is_new = draft.match.action is Action.CREATE
