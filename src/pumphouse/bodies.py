@@ -224,7 +224,7 @@ def _policy(row: Row, ids: Ids) -> str | None:
 
 
 def port(row: Row, ids: Ids) -> dict[str, Any]:
-    """Return the body of a server's port at the target: same MAC and addresses, but down."""
+    """Return the body of a port at the target: same MAC and addresses, down if it has a server."""
     body = {
         "name": row["name"] or "",
         "description": row["description"] or "",
@@ -232,7 +232,7 @@ def port(row: Row, ids: Ids) -> dict[str, Any]:
         "project_id": ids["projects"][row["project_id"]],
         "mac_address": row["mac_address"],
         "fixed_ips": [_fixed_ip(f, row["mac_address"], ids) for f in row["fixed_ips"] or []],
-        "admin_state_up": False,
+        "admin_state_up": bool(row.get("is_spare") and row["is_admin_state_up"]),
         "security_groups": [ids["security_groups"][g] for g in row["security_group_ids"] or []],
         "allowed_address_pairs": row["allowed_address_pairs"] or None,
         "extra_dhcp_opts": row["extra_dhcp_opts"] or None,

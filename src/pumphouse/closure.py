@@ -14,6 +14,7 @@ from pumphouse import (
     quota_sets,
     routers,
     snapshots,
+    spare_ports,
     trunks,
     zones,
 )
@@ -75,7 +76,8 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     ``interfaces`` (its ports there; of its routes it keeps those by them), an assignment, quota
     and keypair an ``id`` made of its key, a load balancer all below it, a quota all ``limits`` of
     one service, and a server ``volumes``, ``ports`` and ``subports`` as rows, and
-    ``forwardings``: what `pumphouse.forwardings.of_server` says.
+    ``forwardings``: what `pumphouse.forwardings.of_server` says. Ports and floating IPs have what
+    `pumphouse.spare_ports` says of them.
     """
     servers = _pick(estate, "servers", what.server_ids)
     whole = set(what.project_ids)
@@ -93,13 +95,15 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     _add_snapshots(estate, found, alone("snapshots"), what)
     ports = [p for i in what.server_ids for p in estate.where("ports", "device_id", i)]
     ports += alone("ports")
+    ports += spare_ports.owned(estate, whole, what.left_out.get("networks", ()))
     found["trunks"] = _by_id(
         trunks.chosen(estate, ports, whole, what.server_ids) + alone("trunks")
     )
     lead = forwardings.leads(estate)
     found["servers"] = [_server(estate, row, lead) for row in servers]
     below = [port for row in found["servers"] for port in row["subports"]]
-    found["ports"] = _by_id(ports + trunks.ports(found["trunks"], estate) + below)
+    below += trunks.ports(found["trunks"], estate)
+    found["ports"] = spare_ports.marked(_by_id(ports + below), below)
     found["flavors"] = flavors.used(estate, servers, homes, _every(estate, "flavors", what))
     found["images"] = _with_kernels(
         estate, servers, kept("images", _images(estate, servers, whole) + alone("images"))
@@ -113,7 +117,7 @@ def closure(estate: Estate, what: "Chosen") -> Rows:
     floating = _floating_ips(estate, found, whole, lead) + alone("floating_ips")
     ours = [fip["id"] for row in found["load_balancers"] for fip in row["floating_ips"]]
     floating += _pick(estate, "floating_ips", ours)
-    found["floating_ips"] = kept("floating_ips", floating)
+    found["floating_ips"] = spare_ports.leading(kept("floating_ips", floating), found["ports"])
     _add_networks(estate, found, whole, homes, what)
     groups = [row["id"] for row in alone("security_groups")]
     groups += [i for r in found["load_balancers"] for i in r["vip_security_group_ids"] or ()]

@@ -22,8 +22,10 @@ OF_KIND = {
     # Ids of the target, which come with the migration itself.
     "images": frozenset({"shared_with"}),
     # A cut-over puts ports down and takes floating IPs off.
-    "ports": frozenset({"is_admin_state_up", "binding_profile"}),
-    "floating_ips": frozenset({"port_id", "router_id", "fixed_ip_address", "port_forwardings"}),
+    "ports": frozenset({"is_admin_state_up", "binding_profile", "is_spare"}),
+    "floating_ips": frozenset(
+        {"port_id", "router_id", "fixed_ip_address", "port_forwardings", "spare_port"}
+    ),
     # The zone of a server follows its host; the one it is pinned to is a column of its own.
     "servers": frozenset(
         {"availability_zone", "target_group_id", "forwardings", "target_hostname", "flavor_size"}

@@ -10,6 +10,7 @@ from pumphouse import (
     port_names,
     routers,
     snapshots,
+    spare_ports,
     volume_types,
     zones,
 )
@@ -87,6 +88,7 @@ def _floating_ip(row: Row, source: Estate) -> Losses:
     yield from _policy(row, source)
     yield from port_names.losses(row)
     yield from forwardings.losses(row, source)
+    yield from spare_ports.losses(row)
     yield from zones.reverse_losses(row, source)
 
 

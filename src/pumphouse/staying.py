@@ -214,15 +214,24 @@ class Judge:
             is_gone = f"load_balancers:{row['id']}" in self.gone
             if item.row["port_id"] and not is_gone:
                 return f"Load balancer {row['name']} ({row['id']}) stays."
+        copy = self.target.get("floating_ips", item.target_id)
+        if item.row["port_id"] and copy and not copy["port_id"]:
+            return (
+                f"It leads to port {item.row['port_id']} at the source, and its copy to nothing; "
+                "bind that first, or take this one off (openstack floating ip unset --port)."
+            )
         port = self.source.get("ports", item.row["port_id"])
-        if port and port["id"] in self.freed:
-            return self._alive(item.row["project_id"])
-        return self._device(port) if port else self._alive(item.row["project_id"])
+        is_used = port and port["device_id"] and port["id"] not in self.freed
+        return self._device(port) if port and is_used else self._alive(item.row["project_id"])
 
     def port(self, item: Item) -> str:
         """Return why a port stays."""
-        is_used = bool(item.row["device_id"])
-        return self._device(item.row) if is_used else self._alive(item.row["project_id"])
+        if item.row["device_id"]:
+            return self._device(item.row)
+        fips = self.source.where("floating_ips", "port_id", item.source_id)
+        if stays := self._staying("floating_ips", [row["id"] for row in fips]):
+            return f"Floating IP {', '.join(stays)} is bound to it, which stays."
+        return self._alive(item.row["project_id"])
 
     def trunk(self, item: Item) -> str:
         """Return why a trunk stays."""
