@@ -34,17 +34,21 @@ def owned(estate: Estate, projects: Iterable[str], left_out: Collection[str]) ->
 
 
 def marked(ports: Iterable[Row], of_others: Iterable[Row]) -> list[Row]:
-    """Return *ports* with ``is_spare``: that they have no device and go with none *of_others*."""
+    """Return *ports*; those of no device that are not *of_others* have ``is_spare``."""
     those = {port["id"] for port in of_others}
     return [
-        {**port, "is_spare": not port["device_id"] and port["id"] not in those} for port in ports
+        port if port["device_id"] or port["id"] in those else {**port, "is_spare": True}
+        for port in ports
     ]
 
 
 def leading(floating_ips: Iterable[Row], ports: Iterable[Row]) -> list[Row]:
-    """Return *floating_ips* with ``spare_port``: which spare one of *ports* each leads to."""
-    spare = {port["id"]: port for port in ports if port["is_spare"]}
-    return [{**row, "spare_port": spare.get(row["port_id"])} for row in floating_ips]
+    """Return *floating_ips*; those that lead to a spare one of *ports* have ``spare_port``."""
+    spare = {port["id"]: port for port in ports if port.get("is_spare")}
+    return [
+        {**row, "spare_port": spare[row["port_id"]]} if row["port_id"] in spare else row
+        for row in floating_ips
+    ]
 
 
 def losses(floating_ip: Row) -> Iterator[str]:

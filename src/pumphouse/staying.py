@@ -214,15 +214,17 @@ class Judge:
             is_gone = f"load_balancers:{row['id']}" in self.gone
             if item.row["port_id"] and not is_gone:
                 return f"Load balancer {row['name']} ({row['id']}) stays."
+        port = self.source.get("ports", item.row["port_id"])
+        is_used = port and port["device_id"] and port["id"] not in self.freed
+        if port and is_used and (stays := self._device(port)):
+            return stays
         copy = self.target.get("floating_ips", item.target_id)
         if item.row["port_id"] and copy and not copy["port_id"]:
             return (
                 f"It leads to port {item.row['port_id']} at the source, and its copy to nothing; "
                 "bind that first, or take this one off (openstack floating ip unset --port)."
             )
-        port = self.source.get("ports", item.row["port_id"])
-        is_used = port and port["device_id"] and port["id"] not in self.freed
-        return self._device(port) if port and is_used else self._alive(item.row["project_id"])
+        return "" if is_used else self._alive(item.row["project_id"])
 
     def port(self, item: Item) -> str:
         """Return why a port stays."""
