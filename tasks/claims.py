@@ -16,9 +16,8 @@ from prefect import runtime
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 
-from pumphouse.checks import RETURNING, STATE, WAS
+from pumphouse.checks import RETURNING, SINCE, STATE, WAS
 from pumphouse.images import UNFINISHED
-from pumphouse.tasks.crossing import SINCE
 
 CLOCK_S = 2
 """How far two readings of when a process began may be apart."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pumphouse import forwardings, port_names
 from pumphouse.bodies import Ids
-from pumphouse.checks import STATE, WAS
+from pumphouse.checks import SINCE, STATE, WAS
 from pumphouse.config import MigrateOptions, Timeouts
 from pumphouse.forwardings import FLOATING, Forwarding
 from pumphouse.health import Check
@@ -29,7 +29,6 @@ MIGRATED = "migrated"
 GROUP = "pumphouse:together"
 """Metadata key of a server that is cut over together with others: the same for all of them."""
 
-SINCE = "cutting over since "
 UNDOING = ", being undone"
 """What is added to that before the source is given back: its copies grow old from then on."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pumphouse import bonds, checks
-from pumphouse.checks import MIGRATED_AT, STATE, WAS
+from pumphouse.checks import MIGRATED_AT, SINCE, STATE, WAS
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import (
     Conflict,
@@ -37,7 +37,6 @@ from pumphouse.tasks.crossing import (
     LOCKED,
     MIGRATED,
     PORT,
-    SINCE,
     UNDOING,
 )
 from pumphouse.tasks.crossing_disks import (

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pumphouse.checks import RETURNED, RETURNING, STATE, WAS
+from pumphouse.checks import RETURNED, RETURNING, SINCE, STATE, WAS
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import (
     Interrupted,
@@ -26,7 +26,7 @@ from pumphouse.health import summary
 from pumphouse.returning import BACK, CHECKED, is_committed
 from pumphouse.steps import COMMITTED, RETURN, Step
 from pumphouse.tasks import claims, forwardings, health, ports, return_undo, servers
-from pumphouse.tasks.crossing import AILING, LOCKED, SINCE, Crossing
+from pumphouse.tasks.crossing import AILING, LOCKED, Crossing
 from pumphouse.tasks.crossing_disks import delete_copies
 from pumphouse.tasks.managed import bring_home
 from pumphouse.tasks.rollback import ENDS, said

@@ -14,11 +14,11 @@ import pytest
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Running, State
 
-from pumphouse.checks import RETURNING, STATE, WAS
+from pumphouse.checks import RETURNING, SINCE, STATE, WAS
 from pumphouse.errors import ServerClaimed
 from pumphouse.finalization import Removal
 from pumphouse.tasks import claims, finalizing, servers
-from pumphouse.tasks.crossing import MIGRATED, SINCE
+from pumphouse.tasks.crossing import MIGRATED
 
 RUN_ID = "0190a5a6-0000-7000-8000-000000000001"
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from pumphouse.checks import STATE, WAS
+from pumphouse.checks import SINCE, STATE, WAS
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.config import Timeouts
 from pumphouse.errors import CutOverFailed
@@ -27,7 +27,7 @@ from pumphouse.tasks import (
 )
 from pumphouse.tasks import cutover as steps
 from pumphouse.tasks.api import Api
-from pumphouse.tasks.crossing import GROUP, MIGRATED, SINCE
+from pumphouse.tasks.crossing import GROUP, MIGRATED
 from pumphouse.tasks.cutover import CutOver
 from pumphouse.tasks.taking_back import take_back
 

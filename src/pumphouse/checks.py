@@ -11,6 +11,9 @@ from pumphouse.tables import Row
 
 WAS = "pumphouse:was"
 STATE = "pumphouse:state"
+SINCE = "cutting over since "
+"""How the state of a server that is being cut over begins; the time in seconds follows."""
+
 MIGRATED_AT = "pumphouse:migrated_at"
 """Metadata key of a source server that arrived: when that was."""
 
