@@ -29,7 +29,7 @@ from pumphouse.cli import (
 )
 from pumphouse.cli.console import begin, errors, is_verbose, out, print_error
 from pumphouse.cli.groups import add_common_options
-from pumphouse.cli.running import VerboseOption
+from pumphouse.cli.options import VerboseOption
 from pumphouse.errors import PumphouseError
 
 app = typer.Typer(

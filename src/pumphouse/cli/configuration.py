@@ -10,7 +10,7 @@ import typer
 from pumphouse.cli import engine
 from pumphouse.cli.console import err, escape, out, print_json, table, trouble
 from pumphouse.cli.files import ConfigOption, find, load
-from pumphouse.cli.running import JsonOption
+from pumphouse.cli.options import JsonOption
 from pumphouse.errors import PumphouseError
 from pumphouse.models import Role
 

@@ -2,7 +2,7 @@
 
 from pumphouse.cli import engine
 from pumphouse.cli.console import out, print_json
-from pumphouse.cli.running import JsonOption
+from pumphouse.cli.options import JsonOption
 
 
 def deploy(as_json: JsonOption = False) -> None:

@@ -6,14 +6,8 @@ import typer
 
 from pumphouse.cli.console import err, escape, out, table
 from pumphouse.cli.files import ConfigOption
-from pumphouse.cli.running import (
-    DeploymentOption,
-    JsonOption,
-    QuietOption,
-    SiteOption,
-    Way,
-    run,
-)
+from pumphouse.cli.options import DeploymentOption, JsonOption, QuietOption, SiteOption
+from pumphouse.cli.running import Way, run
 from pumphouse.cli.runs import located
 
 if TYPE_CHECKING:

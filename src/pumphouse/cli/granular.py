@@ -8,15 +8,15 @@ import typer
 
 from pumphouse.cli.files import ConfigOption
 from pumphouse.cli.groups import by_default
-from pumphouse.cli.running import (
+from pumphouse.cli.options import (
     DeploymentOption,
     DryRunOption,
     JsonOption,
     QuietOption,
     SiteOption,
-    Way,
     YesOption,
 )
+from pumphouse.cli.running import Way
 from pumphouse.cli.runs import carry_out, migrate
 from pumphouse.errors import ConfigError
 

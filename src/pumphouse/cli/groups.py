@@ -6,7 +6,7 @@ import typer
 import typer.main
 from typer.core import TyperGroup
 
-from pumphouse.cli.running import QuietOption, VerboseOption
+from pumphouse.cli.options import QuietOption, VerboseOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

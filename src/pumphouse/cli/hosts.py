@@ -8,7 +8,8 @@ import typer
 from pumphouse.cli import engine
 from pumphouse.cli.console import errors, escape, out, print_json, run_lines, table, trouble
 from pumphouse.cli.files import ConfigOption, load, load_if_any
-from pumphouse.cli.running import DeploymentOption, JsonOption, QuietOption, SiteOption, Way, run
+from pumphouse.cli.options import DeploymentOption, JsonOption, QuietOption, SiteOption
+from pumphouse.cli.running import Way, run
 from pumphouse.errors import ConfigError, PumphouseError, Refused
 from pumphouse.models import Role
 

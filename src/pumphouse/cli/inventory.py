@@ -11,7 +11,7 @@ import typer
 from pumphouse.cli.console import err, out, print_json
 from pumphouse.cli.console import table as new_table
 from pumphouse.cli.files import ConfigOption, load
-from pumphouse.cli.running import JsonOption
+from pumphouse.cli.options import JsonOption
 from pumphouse.models import Clouds, Role
 
 if TYPE_CHECKING:

@@ -8,16 +8,15 @@ import typer
 from pumphouse.cli.console import err, escape, out, print_json, table
 from pumphouse.cli.files import ConfigOption
 from pumphouse.cli.groups import by_default
-from pumphouse.cli.running import (
+from pumphouse.cli.options import (
     DeploymentOption,
     JsonOption,
     MoverOption,
     QuietOption,
     SiteOption,
     SnapshotsOption,
-    Way,
-    run,
 )
+from pumphouse.cli.running import Way, run
 from pumphouse.errors import ConfigError, Refused
 from pumphouse.models import MoverChoice
 

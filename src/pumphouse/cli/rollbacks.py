@@ -6,17 +6,15 @@ import typer
 
 from pumphouse.cli.console import err, escape, out, table
 from pumphouse.cli.files import ConfigOption
-from pumphouse.cli.running import (
+from pumphouse.cli.options import (
     DeploymentOption,
     DryRunOption,
     JsonOption,
     QuietOption,
     SiteOption,
-    Way,
     YesOption,
-    confirm,
-    run,
 )
+from pumphouse.cli.running import Way, confirm, run
 
 if TYPE_CHECKING:
     from pumphouse.flows.rollback import Rollback

@@ -8,7 +8,7 @@ import typer
 
 from pumphouse.cli.console import err, escape, out, table
 from pumphouse.cli.files import ConfigOption
-from pumphouse.cli.running import (
+from pumphouse.cli.options import (
     CanaryOption,
     DeploymentOption,
     DryRunOption,
@@ -21,11 +21,9 @@ from pumphouse.cli.running import (
     SnapshotsOption,
     TogetherOption,
     UntilOption,
-    Way,
     YesOption,
-    confirm,
-    run,
 )
+from pumphouse.cli.running import Way, confirm, run
 from pumphouse.errors import ConfigError
 from pumphouse.models import Clouds, MoverChoice
 

@@ -9,17 +9,15 @@ import typer
 from pumphouse.cli import engine
 from pumphouse.cli.console import err, escape, out, table
 from pumphouse.cli.files import ConfigOption
-from pumphouse.cli.running import (
+from pumphouse.cli.options import (
     DeploymentOption,
     DryRunOption,
     JsonOption,
     QuietOption,
     SiteOption,
-    Way,
     YesOption,
-    confirm,
-    run,
 )
+from pumphouse.cli.running import Way, confirm, run
 from pumphouse.errors import ConfigError, Refused
 
 if TYPE_CHECKING:

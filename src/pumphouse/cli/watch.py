@@ -10,7 +10,7 @@ import typer
 
 from pumphouse.cli import engine
 from pumphouse.cli.console import err, errors, escape, is_verbose, out, print_json
-from pumphouse.cli.running import JsonOption, QuietOption
+from pumphouse.cli.options import JsonOption, QuietOption
 from pumphouse.errors import ConfigError, RunFailed, exit_code
 
 if TYPE_CHECKING:
