@@ -99,13 +99,24 @@ def _net(make_tenant: Callable[[], Tenant], source: Connection) -> SimpleNamespa
     address = made(source, "floatingips", "floatingip", floating_network_id=outside.id,
                    qos_policy_id=qos["id"], description="Of the shop", **mine)  # fmt: skip
     source.network.put(f"/floatingips/{address['id']}/tags", json={"tags": ["public"]})
-    return SimpleNamespace(tenant=tenant, neighbor=neighbor, router=router, port=port)
+    bound = made(source, "floatingips", "floatingip", floating_network_id=outside.id,
+                 port_id=port["id"], description="Of both", **mine)  # fmt: skip
+    # Neutron calls it shared when it is shared with who asks: that is not with everybody.
+    made(source, "rbac-policies", "rbac_policy", object_type="network", object_id=inside["id"],
+         action="access_as_shared", target_tenant=source.current_project_id, **mine)  # fmt: skip
+    limited = made(source, "networks", "network", name=f"{tenant.name}-limited", **mine)
+    for project_id in (tenant.project_id, neighbor.project_id):
+        made(source, "rbac-policies", "rbac_policy", object_type="network",
+             object_id=limited["id"], action="access_as_external", target_tenant=project_id,
+             **mine)  # fmt: skip
+    return SimpleNamespace(
+        tenant=tenant, neighbor=neighbor, router=router, port=port, bound=bound["id"]
+    )
 
 
 def planned(pair: Site, folder: Path, net: SimpleNamespace) -> Plan:
     here, there = estates(pair, folder)
-    words = [f"project:{t.project_id}" for t in (net.tenant, net.neighbor)]
-    include = (*words, f"ports:{net.port['id']}")
+    include = tuple(f"project:{t.project_id}" for t in (net.tenant, net.neighbor))
     wishes = Wishes(mappings=Mappings(router_addresses="same"))
     return plan(chosen(Selection(include=include), here), here, there, wishes)
 
@@ -172,7 +183,8 @@ class Shown:
                                  "min_prefixlen", "max_prefixlen", "default_prefixlen",
                                  "address_scope_id", "is_default"),
             "networks": self.fields("networks", "networks", "name", "mtu", "qos_policy_id", "tags",
-                                    "ipv4_address_scope", "port_security_enabled"),
+                                    "ipv4_address_scope", "port_security_enabled", "shared",
+                                    "router:external"),
             "subnets": self.fields("subnets", "subnets", "name", "cidr", "subnetpool_id",
                                    "gateway_ip", "allocation_pools"),
             "address groups": self.fields("address-groups", "address_groups", "name", "addresses",
@@ -209,12 +221,16 @@ def test_everything_that_networks_refer_to_arrives_and_a_second_run_writes_nothi
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """QoS, pools, scopes, address groups, shares, DHCP options: the target says what the source says."""  # noqa: E501
-    assert carry_out(pair, planned(pair, tmp_path / "1", net)) > 15
+    first = planned(pair, tmp_path / "1", net)
+    (bound,) = [item for item in first.of("floating_ips") if item.source_id == net.bound]
+    assert "openstack floating ip set --port" in " ".join(bound.losses)
+    assert carry_out(pair, first) > 15
     here, there = (Shown(cloud, net.tenant.name) for cloud in (source, target))
     was, now = here.all(), there.all()
     for what in was:
         assert now[what] == was[what], what
-    assert len(was["shares"]) == 4
+    assert len(was["shares"]) == 7
+    assert [row["router:external"] for row in was["networks"]] == [False, True, False]
     assert there.port(net.port["mac_address"]) == here.port(net.port["mac_address"])
     gateway = here.gateway()
     assert (gateway["snat"], gateway["qos"], len(gateway["outside"])) == (False, "slow", 1)
