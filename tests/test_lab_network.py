@@ -100,7 +100,8 @@ def _net(make_tenant: Callable[[], Tenant], source: Connection) -> SimpleNamespa
                    qos_policy_id=qos["id"], description="Of the shop", **mine)  # fmt: skip
     source.network.put(f"/floatingips/{address['id']}/tags", json={"tags": ["public"]})
     bound = made(source, "floatingips", "floatingip", floating_network_id=outside.id,
-                 port_id=port["id"], description="Of both", **mine)  # fmt: skip
+                 port_id=port["id"], description="Of both", **mine,
+                 fixed_ip_address=port["fixed_ips"][0]["ip_address"])  # fmt: skip
     # Neutron calls it shared when it is shared with who asks: that is not with everybody.
     made(source, "rbac-policies", "rbac_policy", object_type="network", object_id=inside["id"],
          action="access_as_shared", target_tenant=source.current_project_id, **mine)  # fmt: skip
