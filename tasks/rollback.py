@@ -1,7 +1,9 @@
 """Taking a cut-over back: every step's undo, newest first."""
 
+import traceback
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pumphouse.checks import MIGRATED_AT, STATE, WAS
@@ -14,6 +16,9 @@ from pumphouse.tasks.crossing_disks import delete_copies, delete_copy
 from pumphouse.tasks.waiting import NEVER
 
 NOT_ALL = "NOT everything could be undone: "
+
+FRAMES = 3
+"""Where an error that nobody foresaw came from is told by that many calls, innermost first."""
 
 ENDS = (Exception, CancelledError, KeyboardInterrupt)
 """What may end a step: an error, or Prefect or Ctrl-C that stop the thread which does it."""
@@ -104,10 +109,12 @@ def _undo_stop(crossing: Crossing) -> None:
     """Note that what was copied of it grows old, and start the source server, if it ran before."""
     state = crossing.journal.get(STATE, "").removesuffix(UNDOING) + UNDOING
     crossing.journal[STATE] = state
-    servers.write_metadata(crossing.source, crossing.id, {STATE: state})
-    if crossing.journal.get(WAS) == "ACTIVE":
-        live = servers.settle(crossing.source, crossing.id, crossing.timeouts.server_stop_s)
-        servers.set_power(crossing.source, live, True, crossing.timeouts.server_boot_s)
+    try:
+        servers.write_metadata(crossing.source, crossing.id, {STATE: state})
+    finally:  # a server without that note is better than one that stays down
+        if crossing.journal.get(WAS) == "ACTIVE":
+            live = servers.settle(crossing.source, crossing.id, crossing.timeouts.server_stop_s)
+            servers.set_power(crossing.source, live, True, crossing.timeouts.server_boot_s)
 
 
 def _undo_lock(crossing: Crossing) -> None:
@@ -146,5 +153,9 @@ UNDO: Mapping[str, Callable[[Crossing], None]] = {
 
 
 def said(error: Exception) -> str:
-    """Return an error's words; one that we did not foresee also by its type."""
-    return str(error) if isinstance(error, PumphouseError) else f"{type(error).__name__}: {error}."
+    """Return an error's words; of one that we did not foresee also its type and where it was."""
+    if isinstance(error, PumphouseError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
+    where = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))
+    return f"{type(error).__name__}: {error}." + (f" (at {where})" if where else "")

@@ -11,7 +11,7 @@ import pytest
 from pumphouse.checks import SINCE, STATE, WAS
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.config import Timeouts
-from pumphouse.errors import CutOverFailed
+from pumphouse.errors import CutOverFailed, RequestFailed
 from pumphouse.health import Check, HealthCheck
 from pumphouse.models import SOURCE_ID, Action, Mover
 from pumphouse.plan import Item
@@ -387,6 +387,28 @@ def test_bytes_that_an_undone_server_may_have_changed_since_are_not_used(
 
     assert calls[:4] == ["do_bulk", "do_lock", "delete_copies", "do_isolate"]
     assert metadata[STATE].removeprefix(SINCE).isdigit()
+
+
+def test_a_note_that_cannot_be_written_keeps_no_server_down(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its undo says that the note is missing, and starts the server all the same."""
+    powered: list[bool] = []
+
+    def refuse(*_: object) -> None:
+        raise RequestFailed("source", "POST /servers/s/metadata", 403, "Quota exceeded.")
+
+    monkeypatch.setattr(servers, "write_metadata", refuse)
+    monkeypatch.setattr(servers, "settle", lambda *_: LIVE)
+    monkeypatch.setattr(servers, "set_power", lambda *args: powered.append(args[2]))
+    undo_stop = rollback.UNDO["stop"]
+    recorded(monkeypatch, {"do_isolate": OSError("away")})
+    monkeypatch.setitem(cast(Any, rollback.UNDO), "stop", undo_stop)
+    cutover.journal = {WAS: "ACTIVE"}
+
+    with pytest.raises(CutOverFailed, match=r"could be undone: stop: .*Quota exceeded"):
+        cutover.run()
+    assert powered == [True]
 
 
 VOLUME = {"id": "v", "name": "data", "attachments": [{"server_id": "s"}]}
