@@ -178,6 +178,29 @@ class Api:
             time.sleep(min(wait or pause * random.uniform(0.7, 1.3), LONGEST_PAUSE_S))
             pause *= 2
 
+    def delete(
+        self,
+        service: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Delete what is at *path*; what is gone already is fine. Errors as `call`."""
+        try:
+            self.call(
+                "DELETE",
+                service,
+                path,
+                params=params,
+                headers=headers,
+                microversion=self.microversion(service),
+                retry=True,
+            )
+        except RequestFailed as failed:
+            if failed.status != 404:
+                raise
+
     def _once(
         self,
         adapter: Adapter,

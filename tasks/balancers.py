@@ -72,12 +72,7 @@ def delete(api: Api, id_: str, timeout_s: float) -> None:
     """
     if _settled(api, id_, timeout_s, NEVER) is None:
         return
-    try:
-        api.call("DELETE", SERVICE, f"{PATH}/{id_}", params={"cascade": "true"}, retry=True)
-    except RequestFailed as failed:
-        if failed.status == 404:
-            return
-        raise
+    api.delete(SERVICE, f"{PATH}/{id_}", params={"cascade": "true"})
     what = f"load balancer {id_} to be deleted"
 
     def is_gone(found: Raw | None) -> bool:

@@ -87,9 +87,4 @@ def noted_mover(source: Api, volume_id: str) -> str:
 
 def forget_mover(source: Api, volume_id: str) -> None:
     """Take that note back; a volume that has none, or is gone, is fine."""
-    try:
-        path = f"/volumes/{volume_id}/metadata/{MOVER_KEY}"
-        source.call("DELETE", "block-storage", path, retry=True)
-    except RequestFailed as failed:
-        if failed.status != 404:
-            raise
+    source.delete("block-storage", f"/volumes/{volume_id}/metadata/{MOVER_KEY}")

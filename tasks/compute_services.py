@@ -168,9 +168,4 @@ def _put(api: Api, path: str, change: Raw) -> None:
 
 def delete_service(api: Api, service: Raw) -> None:
     """Delete a compute service; one that is gone is no failure."""
-    version = api.microversion("compute")
-    try:
-        api.call("DELETE", "compute", f"/os-services/{service['id']}", microversion=version)
-    except RequestFailed as failed:
-        if failed.status != 404:
-            raise
+    api.delete("compute", f"/os-services/{service['id']}")

@@ -150,21 +150,12 @@ def claim(source: Api, removal: Removal) -> None:
             raise
 
 
-def _gone(source: Api, service: str, path: str, **options: str) -> None:
-    try:
-        source.call("DELETE", service, path, retry=True, params=options or None,
-                    microversion=source.microversion(service))  # fmt: skip
-    except RequestFailed as failed:
-        if failed.status != 404:
-            raise
-
-
 def _server(work: Work, source: Api, removal: Removal) -> None:
     """Delete a server, before it the trunks on its ports: Nova ends in ERROR at such a port."""
     params = {"device_id": removal.source_id}
     for port in source.list("network", "/ports", "ports", params=params):
         if trunk := port.get("trunk_details"):
-            _gone(source, "network", f"/trunks/{trunk['trunk_id']}")
+            source.delete("network", f"/trunks/{trunk['trunk_id']}")
     servers.delete_server(source, removal.source_id, work.pair.timeouts.server_stop_s)
 
 
@@ -177,11 +168,11 @@ def _snapshot(work: Work, source: Api, removal: Removal) -> None:
 
 
 def _server_group(work: Work, source: Api, removal: Removal) -> None:
-    _gone(source, "compute", f"/os-server-groups/{removal.source_id}")
+    source.delete("compute", f"/os-server-groups/{removal.source_id}")
 
 
 def _networking(work: Work, source: Api, removal: Removal) -> None:
-    _gone(source, "network", f"/{NETWORK_PATHS[removal.kind]}/{removal.source_id}")
+    source.delete("network", f"/{NETWORK_PATHS[removal.kind]}/{removal.source_id}")
 
 
 def _router(work: Work, source: Api, removal: Removal) -> None:
@@ -194,7 +185,7 @@ def _router(work: Work, source: Api, removal: Removal) -> None:
     for port in interfaces:
         body = {"port_id": port["id"]}
         source.call("PUT", "network", f"{path}/remove_router_interface", json=body, retry=True)
-    _gone(source, "network", path)
+    source.delete("network", path)
 
 
 def _load_balancer(work: Work, source: Api, removal: Removal) -> None:
@@ -211,20 +202,20 @@ def _image(work: Work, source: Api, removal: Removal) -> None:
 
 def _keypair(work: Work, source: Api, removal: Removal) -> None:
     user_id, _, name = removal.source_id.partition(":")
-    _gone(source, "compute", f"/os-keypairs/{quote(name, safe='')}", user_id=user_id)
+    source.delete("compute", f"/os-keypairs/{quote(name, safe='')}", params={"user_id": user_id})
 
 
 def _quota(work: Work, source: Api, removal: Removal) -> None:
     project_id, _, service = removal.source_id.partition(":")
     if service == "network":
-        _gone(source, "network", f"/quotas/{project_id}")
+        source.delete("network", f"/quotas/{project_id}")
     else:
-        _gone(source, {"volume": "block-storage"}.get(service, service),
+        source.delete({"volume": "block-storage"}.get(service, service),
               f"/os-quota-sets/{project_id}")  # fmt: skip
 
 
 def _user(work: Work, source: Api, removal: Removal) -> None:
-    _gone(source, "identity", f"/users/{removal.source_id}")
+    source.delete("identity", f"/users/{removal.source_id}")
 
 
 def _default_groups(api: Api, project_id: str) -> list[dict[str, Any]]:
@@ -235,9 +226,9 @@ def _default_groups(api: Api, project_id: str) -> list[dict[str, Any]]:
 def _project(work: Work, source: Api, removal: Removal) -> None:
     """Delete a project, and its default security group, which would outlive it."""
     found = _default_groups(source, removal.source_id)
-    _gone(source, "identity", f"/projects/{removal.source_id}")
+    source.delete("identity", f"/projects/{removal.source_id}")
     for group in found:
-        _gone(source, "network", f"/security-groups/{group['id']}")
+        source.delete("network", f"/security-groups/{group['id']}")
 
 
 DELETE: dict[str, Callable[[Work, Api, Removal], None]] = {
@@ -289,7 +280,7 @@ def _unmark(target: Api, removal: Removal) -> None:
     elif removal.kind == "volumes":
         _unmark_volume(target, str(id_))
     elif removal.kind == "snapshots":
-        _gone(target, "block-storage", f"/snapshots/{id_}/metadata/{SOURCE_ID}")
+        target.delete("block-storage", f"/snapshots/{id_}/metadata/{SOURCE_ID}")
         if carrier := volumes.find_copy(target, removal.source_id):
             _unmark_volume(target, carrier["id"])
     elif removal.kind == "images":
@@ -297,11 +288,11 @@ def _unmark(target: Api, removal: Removal) -> None:
     elif removal.kind == "load_balancers":
         balancers.unmark(target, str(id_), f"{SOURCE_ID}={removal.source_id}")
     elif removal.kind == "projects":
-        _gone(target, "identity", f"/projects/{id_}/tags/{tag}")
+        target.delete("identity", f"/projects/{id_}/tags/{tag}")
         _unmark_default(target, str(id_))
     elif removal.kind in NETWORK_PATHS and removal.kind not in UNMARKED:
         path = NETWORK_PATHS[removal.kind].removeprefix("qos/")
-        _gone(target, "network", f"/{path}/{id_}/tags/{tag}")
+        target.delete("network", f"/{path}/{id_}/tags/{tag}")
 
 
 def _unmark_default(target: Api, project_id: str) -> None:
@@ -310,12 +301,12 @@ def _unmark_default(target: Api, project_id: str) -> None:
         for mark in group["tags"]:
             if mark.startswith(SOURCE_ID):
                 path = f"/security-groups/{group['id']}/tags/{quote(mark, safe='')}"
-                _gone(target, "network", path)
+                target.delete("network", path)
 
 
 def _unmark_volume(target: Api, volume_id: str) -> None:
     for key in (SOURCE_ID, MOVER_KEY, AS_OF):
-        _gone(target, "block-storage", f"/volumes/{volume_id}/metadata/{key}")
+        target.delete("block-storage", f"/volumes/{volume_id}/metadata/{key}")
 
 
 def own_ids(pair: Site) -> list[str]:

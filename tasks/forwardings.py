@@ -54,15 +54,7 @@ def take_off(
     ours = {(one.key, ports.get(one.port_id)) for one in those}
     for found in listed(api, floating_ip_id):
         if (found.key, found.port_id) in ours:
-            _delete(api, f"{_path(floating_ip_id)}/{found.id}")
-
-
-def _delete(api: Api, path: str) -> None:
-    try:
-        api.call("DELETE", "network", path, retry=True)
-    except RequestFailed as failed:
-        if failed.status != 404:
-            raise
+            api.delete("network", f"{_path(floating_ip_id)}/{found.id}")
 
 
 def _path(floating_ip_id: str) -> str:

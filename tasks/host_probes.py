@@ -9,7 +9,7 @@ whoever does not ask by name is still sent elsewhere.
 from datetime import UTC, datetime
 from typing import Any
 
-from pumphouse.errors import Refused, RequestFailed, WaitFailed
+from pumphouse.errors import Refused, WaitFailed
 from pumphouse.models import Role
 from pumphouse.tasks import compute_services, emptiness
 from pumphouse.tasks.api import Api, ServiceMissing
@@ -140,11 +140,7 @@ def _delete_probes(work: Work, api: Api, host: str) -> None:
         return [s for s in found if s["metadata"].get(PROBE_OF) == host]
 
     for server in ours():
-        try:
-            api.call("DELETE", "compute", f"/servers/{server['id']}")
-        except RequestFailed as failed:
-            if failed.status != 404:
-                raise
+        api.delete("compute", f"/servers/{server['id']}")
     poll(f"probes on {host} to be gone", ours, lambda s: not s, work.timeouts.probe_s)
 
 

@@ -93,7 +93,7 @@ def sign_in(admin: Api, user_id: str, project_id: str) -> tuple[str, dict[str, A
         answer = admin.call("POST", "identity", "/ec2tokens", json=signed(access, secret, now))
         return answer.headers["X-Subject-Token"], answer.json()
     finally:
-        admin.call("DELETE", "identity", f"/credentials/{made['credential']['id']}", retry=True)
+        admin.delete("identity", f"/credentials/{made['credential']['id']}")
 
 
 class Owner(BaseIdentityPlugin):
@@ -181,7 +181,7 @@ def _take_back(admin: Api, project_id: str) -> str:
         # First: what is killed between the two is found by its tag.
         paths.insert(0, _role_path(admin, project_id))
     for path in paths:
-        _delete(admin, path)
+        admin.delete("identity", path)
     return " ".join(filter(None, who.values()))
 
 
@@ -189,14 +189,6 @@ def _tags(admin: Api, project_id: str) -> list[str]:
     """Return our tags that the project has now."""
     every = admin.get("identity", f"/projects/{project_id}/tags")["tags"]
     return [tag for tag in every if tag.startswith(RIGHTS_TAG)]
-
-
-def _delete(admin: Api, path: str) -> None:
-    try:
-        admin.call("DELETE", "identity", path, retry=True)
-    except RequestFailed as failed:
-        if failed.status != 404:
-            raise
 
 
 def _has(admin: Api, path: str) -> bool:
@@ -240,7 +232,7 @@ def sweep(admin: Api, projects: Mapping[str, list[str]]) -> list[str]:
         access = str(json.loads(credential["blob"] or "{}").get("access", ""))
         age = _age_s(access)
         if age is not None and age > LEFT_AFTER_S:
-            admin.call("DELETE", "identity", f"/credentials/{credential['id']}", retry=True)
+            admin.delete("identity", f"/credentials/{credential['id']}")
             done.append(
                 f"Deleted a credential that a killed run left for {credential['user_id']}."
             )

@@ -40,7 +40,7 @@ def remove(api: Api, host: str) -> list[str]:
         done.append(f"compute service {service['id']}")
     done += [line for name in sorted(names) for line in _remove_providers(api, name)]
     for agent in agents:
-        _delete(api, "network", f"/agents/{agent['id']}")
+        api.delete("network", f"/agents/{agent['id']}")
         done.append(f"network agent {agent['binary']} ({agent['id']})")
     return done
 
@@ -112,7 +112,7 @@ def _remove_providers(api: Api, name: str) -> Iterator[str]:
         if held := emptiness.consumers_of(api, provider["uuid"]):
             what = f"Removing provider {provider['name']} ({provider['uuid']})"
             raise Refused(what, [f"It has allocations of {', '.join(held)}."])
-        _delete(api, "placement", f"/resource_providers/{provider['uuid']}")
+        api.delete("placement", f"/resource_providers/{provider['uuid']}")
         yield f"resource provider {provider['name']} ({provider['uuid']})"
 
 
@@ -121,12 +121,3 @@ def _providers(api: Api, name: str) -> list[Raw]:
         return emptiness.providers_of(api, name)
     except ServiceMissing:
         return []
-
-
-def _delete(api: Api, service: str, path: str) -> None:
-    version = api.microversion(service)
-    try:
-        api.call("DELETE", service, path, microversion=version)
-    except RequestFailed as failed:
-        if failed.status != 404:
-            raise

@@ -104,11 +104,7 @@ def write_metadata(api: Api, server_id: str, values: Mapping[str, str]) -> None:
 def remove_metadata(api: Api, server_id: str, keys: list[str]) -> None:
     """Remove metadata keys from a server; those that are not there are fine."""
     for key in keys:
-        try:
-            api.call("DELETE", "compute", f"/servers/{server_id}/metadata/{key}", retry=True)
-        except RequestFailed as failed:
-            if failed.status != 404:
-                raise
+        api.delete("compute", f"/servers/{server_id}/metadata/{key}")
 
 
 def find_copy(target: Api, row: Row) -> Server | None:
@@ -140,11 +136,7 @@ def delete_server(api: Api, server_id: str, timeout_s: float) -> None:
                 return True
             raise
 
-    try:
-        api.call("DELETE", "compute", f"/servers/{server_id}", retry=True)
-    except RequestFailed as failed:
-        if failed.status != 404:
-            raise
+    api.delete("compute", f"/servers/{server_id}")
     poll(f"server {server_id} to be deleted", gone, bool, timeout_s)
 
 

@@ -139,9 +139,5 @@ def delete_snapshot(api: Api, snapshot_id: str, timeout_s: float) -> None:
             raise WaitFailed(f"snapshot {snapshot_id} to be deleted", f"It became {status}.")
         return False
 
-    try:
-        api.call("DELETE", "block-storage", f"/snapshots/{snapshot_id}", retry=True)
-    except RequestFailed as failed:
-        if failed.status != 404:
-            raise
+    api.delete("block-storage", f"/snapshots/{snapshot_id}")
     poll(f"snapshot {snapshot_id} to be deleted", gone, bool, timeout_s)

@@ -120,11 +120,11 @@ def delete_volume(api: Api, volume_id: str, timeout_s: float) -> None:
                 "it was taken over from the source and not copied, so it is never deleted; "
                 "let the source have it back"
             ])  # fmt: skip
-        api.call("DELETE", "block-storage", f"/volumes/{volume_id}", retry=True)
     except RequestFailed as error:
         if error.status == 404:
             return
         raise
+    api.delete("block-storage", f"/volumes/{volume_id}")
     poll(what, gone, bool, timeout_s)
 
 

@@ -138,12 +138,7 @@ def delete_zone(api: Api, zone_id: str, timeout_s: float) -> None:
             raise WaitFailed(f"zone {found['name']} ({zone_id}) to be deleted", reason)
         return found is None
 
-    try:
-        api.call("DELETE", "dns", path, headers=headers, retry=True)
-    except RequestFailed as failed:
-        if failed.status == 404:
-            return
-        raise
+    api.delete("dns", path, headers=headers)
     poll(f"zone {zone_id} to be deleted", is_gone, bool, timeout_s)
 
 
