@@ -15,7 +15,7 @@ from pumphouse.checks import AS_OF, MOVER_KEY, RETURNING, WAS, migrated
 from pumphouse.errors import PumphouseError, RequestFailed, ServerClaimed, Unverified
 from pumphouse.finalization import Removal
 from pumphouse.ledger import Entry, Status
-from pumphouse.models import SOURCE_ID, Mover, Role
+from pumphouse.models import OWN_ID, SOURCE_ID, Mover, Role
 from pumphouse.policies import UNMARKED
 from pumphouse.routers import INTERFACES
 from pumphouse.tasks import balancers, claims, images, servers, volumes
@@ -284,7 +284,8 @@ def _unmark(target: Api, removal: Removal) -> None:
         if carrier := volumes.find_copy(target, removal.source_id):
             _unmark_volume(target, carrier["id"])
     elif removal.kind == "images":
-        images.remove_property(target, str(id_), SOURCE_ID)
+        for key in (SOURCE_ID, OWN_ID):
+            images.remove_property(target, str(id_), key)
     elif removal.kind == "load_balancers":
         balancers.unmark(target, str(id_), f"{SOURCE_ID}={removal.source_id}")
     elif removal.kind == "projects":
@@ -305,7 +306,7 @@ def _unmark_default(target: Api, project_id: str) -> None:
 
 
 def _unmark_volume(target: Api, volume_id: str) -> None:
-    for key in (SOURCE_ID, MOVER_KEY, AS_OF):
+    for key in (SOURCE_ID, MOVER_KEY, AS_OF, OWN_ID):
         target.delete("block-storage", f"/volumes/{volume_id}/metadata/{key}")
 
 

@@ -4,11 +4,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from operator import not_
+from uuid import uuid4
 
 from pumphouse import bodies
 from pumphouse import images as pure
+from pumphouse.comparison import is_own
 from pumphouse.errors import PumphouseError, RequestFailed
-from pumphouse.models import SOURCE_ID
+from pumphouse.models import OWN_ID, SOURCE_ID
 from pumphouse.rows_storage import image as image_row
 from pumphouse.tables import Row
 from pumphouse.tasks import claims
@@ -30,7 +32,8 @@ def find_copies(target: Api, source_id: str, hidden: bool = False) -> list[Row]:
     found = []
     for asked in ({}, {"os_hidden": "true"}) if hidden else ({},):
         params = {SOURCE_ID: source_id, "visibility": "all", **asked}
-        found += target.list("image", "/images", "images", params=params)
+        every = target.list("image", "/images", "images", params=params)
+        found += [raw for raw in every if is_own(raw["id"], raw)]
     return [image_row(raw, {}) for raw in found]
 
 
@@ -140,7 +143,8 @@ def _attempt(
     mark: str,
 ) -> tuple[str, str]:
     """Create, fill and verify one copy; delete it when anything goes wrong."""
-    body = bodies.image(image, owner_id) | {SOURCE_ID: mark}
+    id_ = str(uuid4())
+    body = bodies.image(image, owner_id) | {"id": id_, SOURCE_ID: mark, OWN_ID: id_}
     # Protection would also keep us from deleting a copy that broke.
     body["protected"] = False
     if mark == image["id"]:

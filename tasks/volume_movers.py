@@ -4,6 +4,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from pumphouse.blocks.site import Site
+from pumphouse.checks import AS_OF
 from pumphouse.errors import CephFailed
 from pumphouse.models import ON_CEPH, Mover
 from pumphouse.plan import DONE, Item, Plan
@@ -47,7 +48,7 @@ def move_detached(carrier: Carrier, volume: Row, project_id: str, mover: Mover) 
         sent = before(carrier, volume, mover)
         moved = move(carrier, volume, project_id, mover)
         if mover is Mover.RBD:
-            volumes.note_as_of(carrier.target, moved.target_id, since)
+            volumes.note(carrier.target, moved.target_id, {AS_OF: since})
         prove(carrier, volume, mover)
         tidy(carrier, volume, mover)
     except Exception:

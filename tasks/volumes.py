@@ -6,9 +6,9 @@ from typing import Any
 
 from pumphouse import bodies
 from pumphouse.checks import AS_OF, MOVER_KEY, WITH_SERVER, own_free
-from pumphouse.comparison import is_unfinished
+from pumphouse.comparison import is_own, is_unfinished
 from pumphouse.errors import Conflict, CopyFailed, RequestFailed, WaitFailed
-from pumphouse.models import SOURCE_ID, Mover
+from pumphouse.models import OWN_ID, SOURCE_ID, Mover
 from pumphouse.tables import Row
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.images import copy_image, delete_copies, delete_image, read_image
@@ -36,7 +36,8 @@ def listed(api: Api, key: str, value: str) -> list[dict[str, Any]]:
         params={"all_tenants": 1, "metadata": f"{{'{key}': '{value}'}}"},
     )
     # An old Cinder ignores the filter for some callers: look ourselves.
-    return [raw for raw in found if (raw.get("metadata") or {}).get(key) == value]
+    marks = [(raw, raw.get("metadata") or {}) for raw in found]
+    return [raw for raw, of in marks if of.get(key) == value and is_own(raw["id"], of)]
 
 
 def find_copy(target: Api, source_id: str) -> dict[str, Any] | None:
@@ -187,10 +188,10 @@ def as_of(source: Api, volume_id: str) -> str:
     return WITH_SERVER if raw["attachments"] else str(raw["updated_at"] or raw["created_at"])
 
 
-def note_as_of(target: Api, copy_id: str, when: str) -> None:
-    """Write on a copy how old it is, as `as_of` has it."""
+def note(target: Api, copy_id: str, marks: Mapping[str, str]) -> None:
+    """Write *marks* into the metadata of a copy, beside what is there."""
     path = f"/volumes/{copy_id}/metadata"
-    target.call("POST", "block-storage", path, json={"metadata": {AS_OF: when}}, retry=True)
+    target.call("POST", "block-storage", path, json={"metadata": dict(marks)}, retry=True)
 
 
 def _is_usable(source: Api, volume: Row, copy: Row) -> bool:
@@ -370,8 +371,9 @@ def complete(target: Api, copy: Row, volume: Row) -> None:
 
 
 def describe(target: Api, copy: Row, volume: Row) -> None:
-    """Give a copy its name and description, by which plans know that it is whole."""
+    """Give a copy its own id, and its name and description, by which plans know it as whole."""
     if is_unfinished(copy):
+        note(target, copy["id"], {OWN_ID: copy["id"]})
         body = {"name": volume["name"] or "", "description": volume["description"] or ""}
         path = f"/volumes/{copy['id']}"
         target.call("PUT", "block-storage", path, json={"volume": body}, retry=True)
@@ -388,8 +390,9 @@ def finish(target: Api, copy_id: str, volume: Row) -> None:
     settable = {k: v for k, v in wanted.items() if k not in kept}
     if missing := {k: v for k, v in settable.items() if there.get(k) != v}:
         act(target, copy_id, "os-set_image_metadata", metadata=missing)
-    if SOURCE_ID in there:
-        act(target, copy_id, "os-unset_image_metadata", key=SOURCE_ID)
+    for mark in (SOURCE_ID, OWN_ID):
+        if mark in there:
+            act(target, copy_id, "os-unset_image_metadata", key=mark)
     is_bootable = str(copy.get("bootable")).lower() == "true"
     if is_bootable != bool(volume["is_bootable"]):
         act(target, copy_id, "os-set_bootable", bootable=bool(volume["is_bootable"]))

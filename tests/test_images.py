@@ -7,9 +7,9 @@ import pytest
 
 from pumphouse.errors import CopyFailed, Interrupted, WaitFailed
 from pumphouse.images import UNFINISHED
-from pumphouse.models import SOURCE_ID
+from pumphouse.models import OWN_ID, SOURCE_ID
 from pumphouse.tasks import claims
-from pumphouse.tasks.images import copy_image
+from pumphouse.tasks.images import copy_image, delete_copies
 from tests.fakeglance import BYTES, Pair, pair, record
 
 FILE = "/images/{id}/file"
@@ -244,3 +244,16 @@ def test_a_hidden_copy_is_found() -> None:
         first = copied(clouds)
         assert copied(clouds) == first
         assert len(clouds.target_glance.images) == 1
+
+
+def test_what_a_tenant_made_of_a_copy_is_no_copy() -> None:
+    """Nova writes the marks of a server's image into every image that its tenant makes of it."""
+    with pair() as clouds:
+        copy_id, _ = copied(clouds, mark="s1")
+        images = clouds.target_glance.images
+        assert images[copy_id][OWN_ID] == copy_id
+        images["backup"] = images[copy_id] | {"id": "backup", "name": "nightly"}
+
+        delete_copies(clouds.target, "s1")
+
+        assert list(images) == ["backup"]

@@ -6,7 +6,7 @@ import pytest
 
 from pumphouse.closure import KINDS
 from pumphouse.fingerprints import fingerprint
-from pumphouse.models import SOURCE_ID, Action, Mover
+from pumphouse.models import OWN_ID, SOURCE_ID, Action, Mover
 from pumphouse.plan import Item, Plan
 from pumphouse.planning import Wishes, plan
 from pumphouse.selection import Chosen
@@ -103,6 +103,39 @@ def test_two_copies_are_a_conflict() -> None:
     dst = with_project(target())
     dst["networks"] += [mine(source()["networks"][0], id=i, project_id="P1") for i in ("N1", "N2")]
     assert "2 copies exist (N1, N2)" in item(planned(dst=dst), "networks", "n1").reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "source_id", "column", "values"),
+    [("images", "i1", "properties", {}), ("volumes", "vol1", "metadata", {"project_id": "P1"})],
+)
+def test_what_a_tenant_made_of_a_copy_is_no_second_copy(
+    kind: str, source_id: str, column: str, values: dict[str, Any]
+) -> None:
+    """An image of a server, or a restored backup, has the marks of the copy that it came from."""
+    dst = with_project(target())
+    row = next(each for each in source()[kind] if each["id"] == source_id)
+    marks = {column: {SOURCE_ID: source_id, OWN_ID: "C1"}}
+    dst[kind] = [{**row, **values, **marks, "id": id_} for id_ in ("C1", "C2")]
+
+    found = item(planned(dst=dst), kind, source_id)
+
+    assert (found.action, found.target_id) == (Action.SKIP, "C1")
+
+
+@pytest.mark.parametrize(("kind", "source_id"), [("images", "i1"), ("networks", "n1")])
+def test_a_mark_counts_only_where_we_would_have_made_it(kind: str, source_id: str) -> None:
+    """A tenant can mark a thing of its own as a copy of what others share; it is not used."""
+    dst = with_project(target())
+    dst["projects"].append({**source()["projects"][0], "id": "PX", "name": "rogue", "tags": []})
+    row = next(each for each in source()[kind] if each["id"] == source_id)
+    owner = {"owner_id": "PX"} if kind == "images" else {"project_id": "PX"}
+    dst[kind] = [{**row, **owner, "id": "EVIL", "tags": [f"{SOURCE_ID}={source_id}"]}]
+
+    found = item(planned(dst=dst), kind, source_id)
+
+    assert found.target_id != "EVIL"
+    assert found.action is Action.CREATE
 
 
 def test_a_name_with_two_bearers_at_the_target_is_a_conflict() -> None:

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 
+from pumphouse.checks import AS_OF
 from pumphouse.config import MigrateOptions
 from pumphouse.errors import CephFailed, Unverified
 from pumphouse.models import SOURCE_ID, Mover
@@ -208,7 +209,7 @@ def test_a_copy_says_how_old_it_is_before_it_is_whole(
     _, there = ends
     monkeypatch.setattr(volumes, "as_of", lambda api, id_: f"noon, {len(there.asked)} asked")
     monkeypatch.setattr(
-        volumes, "note_as_of", lambda api, copy_id, when: there.asked.append(f"{copy_id}: {when}")
+        volumes, "note", lambda api, id_, marks: there.asked.append(f"{id_}: {marks[AS_OF]}")
     )
 
     volume_movers.move_detached(carrier(), VOLUME, "P", Mover.RBD)

@@ -8,7 +8,7 @@ import pytest
 
 from pumphouse.checks import AS_OF, MOVER_KEY, WITH_SERVER
 from pumphouse.errors import WaitFailed
-from pumphouse.models import SOURCE_ID
+from pumphouse.models import OWN_ID, SOURCE_ID
 from pumphouse.planning import plan
 from pumphouse.selection import Selection, chosen
 from pumphouse.tasks import volumes
@@ -39,6 +39,7 @@ class Cinder:
         cloud.route("PUT", "block-storage", "/volumes/{id}", self._change)
         cloud.route("POST", "block-storage", "/volumes/{id}/action", self._act)
         cloud.route("POST", "block-storage", "/volumes", self._create)
+        cloud.route("POST", "block-storage", "/volumes/{id}/metadata", self._note)
         cloud.route("GET", "block-storage", "/volumes/detail", self._list)
 
     def _list(self, request: Request) -> Any:
@@ -58,6 +59,11 @@ class Cinder:
     def _change(self, request: Request) -> Any:
         self.kept[request.parts["id"]] |= request.json()["volume"]
         return self._show(request)
+
+    def _note(self, request: Request) -> Any:
+        found = self.kept[request.parts["id"]]["metadata"]
+        found |= request.json()["metadata"]
+        return {"metadata": found}
 
     def _create(self, request: Request) -> Any:
         asked = request.json()["volume"]
@@ -121,10 +127,23 @@ def test_a_copy_says_last_that_it_is_whole(clouds: Clouds) -> None:
     copy = clouds.target.kept[copy_id]
     assert (copy["name"], copy["description"]) == ("data", "mine")
     assert (copy["metadata"]["tier"], copy["metadata"][AS_OF]) == ("db", NOON)
+    assert copy["metadata"][OWN_ID] == copy_id
     assert copy["metadata"]["readonly"] == "True"
     assert clouds.images == []
     changes = clouds.ends.target_cloud.sent("PUT", "block-storage")
     assert clouds.ends.target_cloud.requests[-1] == changes[-1]
+
+
+def test_a_backup_of_a_copy_that_is_restored_is_no_copy(clouds: Clouds) -> None:
+    """Cinder gives it the metadata of the volume that was backed up."""
+    copy_id = clouds.copy()
+    copy = clouds.target.kept.pop(copy_id)
+    clouds.target.kept |= {"restored": {**copy, "id": "restored"}, copy_id: copy}
+
+    found = volumes.find_copy(clouds.ends.target, "v1")
+
+    assert found
+    assert found["id"] == copy_id
 
 
 def test_what_a_killed_run_left_is_made_whole(clouds: Clouds) -> None:

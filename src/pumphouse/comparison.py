@@ -14,11 +14,17 @@ from pumphouse import balancers, memberships, policies, routers, security_rules,
 from pumphouse.estate import Estate
 from pumphouse.images import UNFINISHED
 from pumphouse.images import parts as image_parts
-from pumphouse.models import SOURCE_ID, Action
+from pumphouse.models import OWN_ID, SOURCE_ID, Action
 from pumphouse.tables import Row
 
 MIGRATED_TO = "pumphouse:migrated_to"
 """Metadata key of a source server that arrived: the id of its copy."""
+
+SHAREABLE = (
+    "images", "networks", "subnet_pools", "address_scopes", "qos_policies", "address_groups",
+    "security_groups",
+)  # fmt: skip
+"""What a project may share with others, who can then know its id."""
 
 Facts = Mapping[str, Any]
 Read = Callable[[Row, Estate], Any]
@@ -55,15 +61,20 @@ class Match:
 def mark(row: Row) -> str | None:
     """Return the source id that a copy carries, or None."""
     for column in ("metadata", "properties"):
-        marked = (row.get(column) or {}).get(SOURCE_ID)
-        if marked:
-            return str(marked)
+        marks = row.get(column) or {}
+        if marks.get(SOURCE_ID) and is_own(row["id"], marks):
+            return str(marks[SOURCE_ID])
     for tag in row.get("tags") or []:
         if tag.startswith(f"{SOURCE_ID}="):
             return str(tag.partition("=")[2])
     if is_unfinished(row):
         return str(row["description"].partition("=")[2])
     return None
+
+
+def is_own(id_: str, marks: Facts) -> bool:
+    """Tell whether *marks* are those of the resource *id_*, and not inherited from a copy."""
+    return bool(marks.get(OWN_ID, id_) == id_)
 
 
 def is_unfinished(row: Row) -> bool:
@@ -251,7 +262,8 @@ RULES: dict[str, Rule] = {
 def match(kind: str, row: Row, source: Estate, target: Estate) -> Match:
     """Return what the target has of *row* and what is to be done about it."""
     rule = RULES[kind]
-    marked = target.grouped(kind, "mark", mark).get(row["id"], [])
+    bearers = target.grouped(kind, "mark", mark).get(row["id"], [])
+    marked = [found for found in bearers if _is_home(kind, row, found, source, target)]
     if len(marked) > 1:
         ids = ", ".join(found["id"] for found in marked)
         return Match(
@@ -269,6 +281,22 @@ def match(kind: str, row: Row, source: Estate, target: Estate) -> Match:
             f"The target has {len(named)} of that name; rename all but one, or the source's.",
         )
     return _adoptable(kind, rule, row, named[0], source, target)
+
+
+def _is_home(kind: str, row: Row, found: Row, source: Estate, target: Estate) -> bool:
+    """
+    Tell whether a marked row is where we would have made it.
+
+    A tenant can write the mark of what the source shares on a thing of its own, which others
+    would then be given.
+    """
+    if kind not in SHAREABLE:
+        return True
+    ours, theirs = (one.get("project_id") or one.get("owner_id") for one in (row, found))
+    if not ours or not source.get("projects", ours):
+        return True
+    home = target.get("projects", theirs) or {}
+    return mark(home) == ours or source.label("projects", ours) == target.label("projects", theirs)
 
 
 def _named(kind: str, rule: Rule, row: Row, source: Estate, target: Estate) -> list[Row]:

@@ -3,6 +3,10 @@
 from enum import StrEnum
 
 SOURCE_ID = "pumphouse:source_id"
+OWN_ID = "pumphouse:id"
+"""Property of an image's and metadata key of a volume's copy: its own id. Nova writes all
+properties of the image that a server was booted from into every image of that server, Cinder a
+volume's metadata into what is restored from its backups: those are a tenant's, and no copies."""
 """Metadata key, image property and (as ``pumphouse:source_id=…``) tag of every copy."""
 
 
