@@ -106,17 +106,16 @@ def test_two_copies_are_a_conflict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "source_id", "column"),
-    [("images", "i1", "properties"), ("volumes", "vol1", "metadata")],
+    ("kind", "source_id", "owner", "column"),
+    [("images", "i1", "owner_id", "properties"), ("volumes", "vol1", "project_id", "metadata")],
 )
 def test_what_a_tenant_made_of_a_copy_is_no_second_copy(
-    kind: str, source_id: str, column: str
+    kind: str, source_id: str, owner: str, column: str
 ) -> None:
     """An image of a server, or a restored backup, has the marks of the copy that it came from."""
     dst = with_project(target())
     row = next(each for each in source()[kind] if each["id"] == source_id)
-    copy = {**row, "project_id": "P1", "owner_id": "P1"}
-    copy[column] = {SOURCE_ID: source_id, OWN_ID: "C1"}
+    copy = {**row, owner: "P1", column: {SOURCE_ID: source_id, OWN_ID: "C1"}}
     dst[kind] = [{**copy, "id": id_} for id_ in ("C1", "C2")]
 
     found = item(planned(dst=dst), kind, source_id)
