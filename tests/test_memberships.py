@@ -76,6 +76,47 @@ def test_a_project_brings_what_is_assigned_on_it_and_what_it_inherits() -> None:
     ]
 
 
+def test_the_owner_of_a_shared_thing_is_not_above_a_project() -> None:
+    """What admin passes down to its own tree stays: it only owns the external network."""
+    rows = rich()
+    rows["assignments"].append(
+        {"role_id": "r2", "user_id": "u2", "project_id": "p0", "is_inherited": True}
+    )
+    brought = found("project:shop", rows=rows)
+    assert "p0" in ids(brought, "projects")
+    assert "r2:u2:p0:inherited" not in ids(brought, "assignments")
+
+
+def test_members_that_only_the_target_has_are_said() -> None:
+    """They get the roles of the source's group, which is what its copy is."""
+    dst = target()
+    dst["groups"] = [{"id": "G1", "name": "staff", "domain_id": "default"}]
+    dst["users"] = [
+        {"id": id_, "name": name, "domain_id": "default", "is_enabled": True}
+        for id_, name in [("U1", "anna"), *((f"E{at}", f"eve{at:02}") for at in range(12))]
+    ]
+    dst["group_members"] = [{"group_id": "G1", "user_id": row["id"]} for row in dst["users"]]
+    (loss,) = item(planned(dst), "assignments:r1:g1:p1").losses
+    assert "the target's group staff has others too (Default/eve00, " in loss
+    assert "Default/eve09 and 2 more)" in loss
+    assert "anna" not in loss
+    dst["group_members"] = dst["group_members"][:1]
+    assert item(planned(dst), "assignments:r1:g1:p1").losses == ()
+    assert item(planned(), "assignments:r1:g1:p1").losses == ()
+
+
+def test_what_a_role_of_the_target_comes_to_imply_is_said() -> None:
+    """Everybody who has it there gets more; a role that is new has no other holders."""
+    (loss,) = item(planned(), "implied_roles:r1:r2").losses
+    assert "everybody who has member there gets rare too" in loss
+    dst = target()
+    dst["roles"].append({"id": "R2", "name": "rare"})
+    dst["implied_roles"] = [{"prior_role_id": "R1", "implied_role_id": "R2"}]
+    assert item(planned(dst), "implied_roles:r1:r2").losses == ()
+    dst["roles"], dst["implied_roles"] = [], []
+    assert item(planned(dst), "implied_roles:r1:r2").losses == ()
+
+
 def test_a_user_brings_its_roles_on_domains_and_the_system() -> None:
     """A chosen user's roles outside of projects come, and the domain that they are on."""
     rows = found("users:otto")

@@ -1,6 +1,6 @@
 """A plan in the making: each resource with what the target has of it, before all is judged."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pumphouse import (
@@ -107,6 +107,7 @@ def drafts(
                 draft.losses = server_groups.losses(row, target)
             else:
                 _judge(draft, made, target)
+                draft.losses += _widened(draft, by_key, source, target)
             if kind in ("volumes", "snapshots"):
                 draft.disk_bytes = (row["size_gib"] or 0) * GIB
             elif kind == "images":
@@ -160,6 +161,24 @@ def _judge(draft: Draft, made: Translation, target: Estate) -> None:
             f"{rule}: the target has none of that name; make it there, or name one in "
             f"mappings.{kind}.names."
         )
+
+
+def _widened(
+    draft: Draft, by_key: Mapping[str, Draft], source: Estate, target: Estate
+) -> Iterable[str]:
+    """Return who gets a right at the target that the source did not give, as sentences."""
+    row = draft.row
+    if draft.match.action is not Action.CREATE:
+        return []
+    if draft.kind == "implied_roles":
+        prior = by_key.get(f"roles:{row['prior_role_id']}")
+        is_new = prior is not None and prior.match.action is Action.CREATE
+        return [] if is_new else [memberships.widening_loss(row, source)]
+    if draft.kind == "assignments" and row["group_id"]:
+        taken = by_key.get(f"groups:{row['group_id']}")
+        group = target.get("groups", taken.match.target_id) if taken else None
+        return memberships.shared_losses(row, group, source, target) if group else []
+    return []
 
 
 def _is_required(kind: str, made: Translation) -> bool:

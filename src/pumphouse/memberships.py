@@ -1,7 +1,7 @@
 """Who is in which group and has which role where, and the parents of projects."""
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
@@ -40,7 +40,8 @@ def add(
     from its domain. A user, group or domain that was chosen brings its other assignments too.
     """
     chosen = {kind: {row["id"] for row in rows} for kind, rows in named.items()}
-    above = {row["id"] for row in found["projects"]}
+    # Owners of shared things are found too, and nothing inherits from these.
+    above = {row["id"] for row in with_parents(estate, sorted(homes))}
     domains = {row["domain_id"] for row in found["projects"] if row["id"] in homes}
 
     def belongs(row: Row) -> bool:
@@ -132,6 +133,37 @@ def member_key(row: Row, estate: Estate) -> Hashable:
 def implied_key(row: Row, estate: Estate) -> Hashable:
     """Return which role implies which, in labels."""
     return role(row["prior_role_id"], estate), role(row["implied_role_id"], estate)
+
+
+NAMED = 10
+"""How many users a loss names at most."""
+
+
+def shared_losses(row: Row, group: Row, source: Estate, target: Estate) -> Iterator[str]:
+    """Yield that the target's *group* has members who get the role *row* only there."""
+    ours = _members(row["group_id"], source)
+    names = sorted(_members(group["id"], target) - ours)
+    if names:
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        yield (
+            f"That only the source's members have it: the target's group {group['name']} has "
+            f"others too ({', '.join(names[:NAMED])}{more})."
+        )
+
+
+def _members(group_id: str, estate: Estate) -> set[str]:
+    rows = estate.where("group_members", "group_id", group_id)
+    return {estate.label("users", row["user_id"]) or "" for row in rows}
+
+
+def widening_loss(row: Row, source: Estate) -> str:
+    """Return that a role which the target has already comes to mean more there."""
+    prior = source.label("roles", row["prior_role_id"])
+    implied = source.label("roles", row["implied_role_id"])
+    return (
+        f"That the target's role {prior} does not imply {implied}: everybody who has {prior} "
+        f"there gets {implied} too, in every project."
+    )
 
 
 def name(kind: str, row: Row, source: Estate) -> str:
