@@ -254,6 +254,20 @@ def test_a_user_with_a_role_elsewhere_by_a_group_stays(where: dict[str, str]) ->
     assert found["projects:p1"].is_removed
 
 
+def test_a_user_of_a_directory_stays_with_its_key_pairs() -> None:
+    """Keystone refuses to delete it, whatever becomes of its projects; a federated one may go."""
+    here, there = moved()
+    id_ = "a" * 64
+    here["users"][0]["id"] = here["assignments"][0]["user_id"] = id_
+    here["keypairs"][0]["user_id"] = id_
+    found = judged(here, there)
+    assert "directory (LDAP)" in found[f"users:{id_}"].reason
+    assert found[f"keypairs:{id_}:k1"].reason == "Its user stays."
+    assert found["projects:p1"].is_removed
+    here["users"][0]["identity_provider"] = "sso"
+    assert judged(here, there)[f"users:{id_}"].is_removed
+
+
 def test_a_server_by_itself_takes_no_project_along() -> None:
     """Projects and users go only when the project was chosen by name."""
     found = judged(*moved(), "server:v1")

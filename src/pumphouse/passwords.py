@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from pumphouse.tables import Row
+
 VERIFIED = (
     "$2a$",
     "$2b$",
@@ -68,6 +70,11 @@ class Passwords(BaseModel):
         if self.mode == "random" and not (self.file or self.command):
             raise ValueError("mode: random needs a file or a command that takes the passwords")
         return self
+
+
+def is_of_directory(user: Row) -> bool:
+    """Tell whether a directory holds *user*: Keystone neither makes nor deletes such users."""
+    return not user["identity_provider"] and len(user["id"]) == MAPPED_ID
 
 
 def is_verified(hash_: str) -> bool:

@@ -11,6 +11,7 @@ from pumphouse.checks import MIGRATED_AT, RETURNED, RETURNING, migrated, was
 from pumphouse.comparison import mark
 from pumphouse.estate import Estate
 from pumphouse.models import Action
+from pumphouse.passwords import is_of_directory
 from pumphouse.plan import DONE, Item
 from pumphouse.tables import Row
 
@@ -350,6 +351,8 @@ class Judge:
             return "It is the user that we work as."
         if item.target_id is None:
             return "It was not migrated."
+        if is_of_directory(item.row):
+            return "A directory (LDAP) holds it, and Keystone deletes nothing there."
         own = self.source.where("assignments", "user_id", item.source_id)
         if any(f"projects:{row['project_id']}" not in self.gone for row in own):
             return "It has a role somewhere that stays."

@@ -5,7 +5,7 @@ from pumphouse.drafts import Draft, moved
 from pumphouse.estate import Estate
 from pumphouse.mappings import Mappings, PlaceMapping
 from pumphouse.models import Action, Mover
-from pumphouse.passwords import MAPPED_ID
+from pumphouse.passwords import is_of_directory
 from pumphouse.service_support import service_support
 from pumphouse.tables import Row
 from pumphouse.ties import tie
@@ -46,7 +46,7 @@ def _users(every: list[Draft]) -> None:
                 "first login: let it log in once at the target, or name a user in "
                 "mappings.users.names."
             )
-        elif len(draft.row["id"]) == MAPPED_ID:
+        elif is_of_directory(draft.row):
             draft.problems.append(
                 "A directory (LDAP) holds this user, and the target does not see it: connect the "
                 "domain at the target to that directory, or name a user in mappings.users.names."
