@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pumphouse import bodies
 from pumphouse.closure import Rows, closure
 from pumphouse.models import Action
 from pumphouse.plan import Item, Plan
@@ -166,6 +167,35 @@ def test_rows_without_names_are_called_by_what_they_say() -> None:
     assert names["assignments:r1:g1:default:inherited"] == (
         "group Default/staff is member on domain Default, inherited"
     )
+
+
+def test_a_default_project_that_does_not_move_is_used_or_said_to_be_lost() -> None:
+    """What the target has of it is used; else the user has none, and would never get it later."""
+    rows, dst = rich(), target()
+    rows["users"][0]["default_project_id"] = "p2"
+    here = estate(rows)
+    what = chosen(Selection(include=("project:shop",), kinds=("identity",)), here)
+    lost = item(plan(what, here, estate(dst)), "users:u1")
+    assert "Its default project Default/other, which neither moves" in lost.losses[-1]
+    assert "default_project_id" not in bodies.user(lost.row, {"domains": {}, "projects": {}})
+    dst["projects"].append(
+        {"id": "P2", "name": "other", "domain_id": "default", "is_enabled": True, "tags": []}
+    )
+    kept = item(plan(what, here, estate(dst)), "users:u1")
+    assert not [loss for loss in kept.losses if "default project" in loss]
+    body = bodies.user(kept.row, {"domains": {}, "projects": {}})
+    assert body["default_project_id"] == "P2"
+    assert kept.fingerprint == lost.fingerprint
+
+
+def test_a_user_waits_for_a_default_project_that_moves() -> None:
+    """Made before it, the user would never get it; and it is no loss."""
+    rows = rich()
+    rows["users"][0]["default_project_id"] = "p1"
+    here = estate(rows)
+    made = plan(chosen(Selection(include=("project:shop",)), here), here, estate(target()))
+    assert "projects:p1" in item(made, "users:u1").depends_on
+    assert not [loss for loss in item(made, "users:u1").losses if "default project" in loss]
 
 
 def test_limits_that_the_target_does_not_know_are_lost() -> None:

@@ -69,7 +69,8 @@ def user(row: Row, ids: Ids) -> dict[str, Any]:
         "enabled": bool(row["is_enabled"]),
         "email": row["email"],
         "description": row["description"],
-        "default_project_id": ids["projects"].get(row["default_project_id"] or ""),
+        "default_project_id": row.get("target_default_project_id")
+        or ids["projects"].get(row["default_project_id"] or ""),
         "options": row["options"] or None,
     }
     return present(body)

@@ -211,11 +211,16 @@ def _dependencies(every: list[Draft], source: Estate) -> dict[str, tuple[str, ..
     return {
         draft.key: tuple(
             key
-            for key in dict.fromkeys(_referred(draft, source))
+            for key in dict.fromkeys([*_referred(draft, source), *_awaited(draft)])
             if key in present and key != draft.key
         )
         for draft in every
     }
+
+
+def _awaited(draft: Draft) -> Iterable[str]:
+    """Return the keys of what *draft* does without when it does not move, and else waits for."""
+    return [f"projects:{draft.row['default_project_id']}"] if draft.kind == "users" else []
 
 
 def _referred(draft: Draft, source: Estate) -> Iterable[str]:

@@ -1,7 +1,7 @@
 """Whether the target supports what a plan asks for: volume types, image formats, zones, groups."""
 
 from pumphouse import bonds, flavors, volume_types
-from pumphouse.drafts import Draft, moved
+from pumphouse.drafts import Draft, moved, project_there
 from pumphouse.estate import Estate
 from pumphouse.mappings import Mappings, PlaceMapping
 from pumphouse.models import Action, Mover
@@ -32,6 +32,7 @@ def support(every: list[Draft], made: Translation, target: Estate) -> None:
     _volumes(every, made, target)
     _images(every, made.estate, target)
     _users(every)
+    _default_projects(every, made.estate, target)
     _flavors(every, made, target)
     _places(every, made, target)
     tie(every, made.estate)
@@ -50,6 +51,27 @@ def _users(every: list[Draft]) -> None:
             draft.problems.append(
                 "A directory (LDAP) holds this user, and the target does not see it: connect the "
                 "domain at the target to that directory, or name a user in mappings.users.names."
+            )
+
+
+def _default_projects(every: list[Draft], source: Estate, target: Estate) -> None:
+    """Give users the default projects that are at the target already, and say which are lost."""
+    coming = {
+        draft.row["id"]
+        for draft in every
+        if draft.kind == "projects"
+        and (draft.is_moved or draft.match.target_id or draft.merged_into)
+    }
+    for draft in moved(every, "users"):
+        default = source.get("projects", draft.row["default_project_id"])
+        if default is None or default["id"] in coming:
+            continue
+        if there := project_there(default["id"], source, target):
+            draft.row = {**draft.row, "target_default_project_id": there["id"]}
+        else:
+            draft.losses.append(
+                f"Its default project {source.label('projects', default['id'])}, which neither "
+                "moves nor is at the target."
             )
 
 
