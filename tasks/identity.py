@@ -2,9 +2,19 @@
 
 from pumphouse import bodies
 from pumphouse.bodies import Ids
+from pumphouse.errors import PasswordsFailed, RequestFailed
 from pumphouse.plan import Item
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import Effect
+
+INVALID, UNEXPECTED = 400, 500
+"""Statuses of what Keystone does not take, and of what it breaks at."""
+
+NO_EMPTY_ONE = (
+    "The user was not made: with change_password_upon_first_use and password_regex the target's "
+    "Keystone takes nobody without a password; unset one of them there until the user is made, "
+    "or set passwords.mode to random."
+)
 
 
 def make_domain(api: Api, item: Item, ids: Ids) -> str:
@@ -38,9 +48,36 @@ def make_role(api: Api, item: Item, ids: Ids) -> str:
 
 
 def make_user(api: Api, item: Item, ids: Ids, password: str | None = None) -> str:
-    """Create a user, who can log in if there is a *password*."""
-    body = bodies.user(item.row, ids) | ({"password": password} if password else {})
-    return _made(api, "user", body)
+    """
+    Create a user, who can log in if there is a *password*.
+
+    Raises:
+        PasswordsFailed: The target takes nobody without a password.
+    """
+    body = bodies.user(item.row, ids)
+    if password:
+        return _made(api, "user", body | {"password": password})
+    try:
+        return _made(api, "user", body)
+    except RequestFailed as failed:
+        if failed.status != UNEXPECTED:
+            raise
+    # A Keystone that wants passwords changed upon first use breaks when it finds none to expire,
+    # whatever the user's options are; an empty one it takes.
+    try:
+        return _made(api, "user", body | {"password": None})
+    except RequestFailed as failed:
+        if failed.status != INVALID:
+            raise
+        raise PasswordsFailed(item.label, failed.reason, NO_EMPTY_ONE) from None
+
+
+def user_there(api: Api, item: Item, ids: Ids) -> str | None:
+    """Return the id of the target's user of that domain and name; None while there is none."""
+    row = item.row
+    domain = ids["domains"].get(row["domain_id"], row["domain_id"])
+    found = api.get("identity", "/users", {"domain_id": domain, "name": row["name"]})["users"]
+    return str(found[0]["id"]) if found else None
 
 
 def make_group(api: Api, item: Item, ids: Ids) -> str:

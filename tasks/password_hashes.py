@@ -1,8 +1,9 @@
 """Copy the hashes of passwords from one Keystone's database to the other's."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, RowMapping, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -97,5 +98,12 @@ def _copy(source: Connection, target: Connection, item: Item, target_id: str) ->
     local = target.execute(_LOCAL, {"user": target_id}).scalar()
     if local is None:
         return "The target keeps it in a directory, not in its database: its password is there."
-    target.execute(_WRITE, {**found, "local": local})
+    target.execute(_WRITE, {**found, **_newer(there, found), "local": local})
     return ""
+
+
+def _newer(empty: RowMapping | None, found: RowMapping) -> dict[str, Any]:
+    """Return when a password was set, so that it comes after an *empty* one: the last counts."""
+    if empty is None or empty["created_at_int"] < found["created_at_int"]:
+        return {}
+    return {"created_at": empty["created_at"], "created_at_int": empty["created_at_int"] + 1}
