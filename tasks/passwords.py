@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from pumphouse.bodies import Ids
-from pumphouse.errors import PasswordsFailed
+from pumphouse.errors import PasswordsFailed, RequestFailed
 from pumphouse.passwords import Passwords
 from pumphouse.plan import Item
 from pumphouse.tasks import identity
 from pumphouse.tasks.api import Api
 
 COMMAND_S = 60.0
+CONFLICT = 409
 COLUMNS = ("made_at", "cloud", "domain", "user", "password")
 
 
@@ -35,13 +36,15 @@ class Delivery:
         self.domains = domains
         self._writing = threading.Lock()
 
-    def make_user(self, api: Api, item: Item, ids: Ids) -> str:
+    def make_user(self, api: Api, item: Item, ids: Ids) -> str | tuple[str, str]:
         """
-        Create a user with a new password that was delivered.
+        Create a user with a new password that was delivered; take one that came since the plan.
 
         Raises:
             PasswordsFailed: It could not be delivered. The user was not made.
         """
+        if found := identity.user_there(api, item, ids):
+            return found, "It came there since the plan, and is taken with the password it has."
         password = secrets.token_urlsafe(18)
         told = {
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -50,6 +53,20 @@ class Delivery:
             "user": item.row["name"],
             "password": password,
         }
+        self._deliver(told, item)
+        try:
+            return identity.make_user(api, item, ids, password)
+        except RequestFailed as failed:
+            found = identity.user_there(api, item, ids) if failed.status == CONFLICT else None
+            if found is None:
+                raise
+        return found, (
+            "Another made it meanwhile, and it is taken with the password it has: the one "
+            f"delivered at {told['made_at']} is void."
+        )
+
+    def _deliver(self, told: dict[str, str], item: Item) -> None:
+        """Give a password to the command, or write it down; raise `PasswordsFailed` if not."""
         try:
             if self.passwords.command:
                 self._run({**told, "email": item.row["email"]})
@@ -58,7 +75,6 @@ class Delivery:
         except OSError as error:
             reason = error.strerror or str(error)
             raise PasswordsFailed(item.label, reason, "The user was not made.") from None
-        return identity.make_user(api, item, ids, password)
 
     def _append(self, told: dict[str, str]) -> None:
         path = Path(self.passwords.file).expanduser()

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import create_engine, text
 
-from pumphouse.errors import PasswordsFailed
+from pumphouse.errors import PasswordsFailed, RequestFailed
 from pumphouse.models import Action
 from pumphouse.passwords import Passwords, is_verified, loss
 from pumphouse.plan import Item
@@ -31,9 +31,17 @@ TABLES = (
 
 
 class Cloud:
-    """An Api that is only named."""
+    """An Api that answers who is there, each time as *found* says; nobody when it is used up."""
 
     name = "target"
+
+    def __init__(self, *found: str) -> None:
+        self.found = list(found)
+
+    def get(self, service: str, path: str, params: Any) -> Any:
+        """Return the users of a name: one whose id is not empty, or none."""
+        id_ = self.found.pop(0) if self.found else ""
+        return {"users": [{"id": id_}] if id_ else []}
 
 
 def user(id_: str = "s1") -> Item:
@@ -54,9 +62,10 @@ def _made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def deliver(chosen: Passwords) -> str:
-    """Make one user as *chosen* says."""
-    return Delivery(chosen, {"d": "Default"}).make_user(cast(Api, Cloud()), user(), {})
+def deliver(chosen: Passwords, *found: str) -> Any:
+    """Make one user as *chosen* says, where lookups find *found* one after the other."""
+    cloud = cast(Api, Cloud(*found))
+    return Delivery(chosen, {"d": "Default"}).make_user(cloud, user(), {"domains": {}})
 
 
 def test_a_new_password_is_in_a_file_that_only_its_owner_reads(
@@ -90,6 +99,40 @@ def test_a_command_gets_it_by_standard_input(tmp_path: Path, made: list[str]) ->
 
     told = json.loads(file.read_text())
     assert (told["password"], told["email"]) == (made[0], "ann@example.org")
+
+
+def test_who_came_since_the_plan_is_taken_and_no_password_delivered(
+    tmp_path: Path, made: list[str]
+) -> None:
+    """The last line of a user counts: one that never works must not come after another run's."""
+    file = tmp_path / "passwords.csv"
+    id_, words = deliver(Passwords(file=str(file)), "t9")
+    assert (id_, made, file.exists()) == ("t9", [], False)
+    assert "It came there since the plan" in words
+
+
+@pytest.mark.parametrize(
+    ("status", "there"), [(409, "t9"), (409, ""), (500, "t9")], ids=["rival", "odd", "broken"]
+)
+def test_a_user_whom_another_run_makes_meanwhile_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, there: str
+) -> None:
+    """It is there as it was wished; the ledger says which password is void. Else it fails."""
+    failure = RequestFailed("target", "POST /users", status, "It is there.")
+
+    def fail(*given: Any) -> str:
+        raise failure
+
+    monkeypatch.setattr(identity, "make_user", fail)
+    chosen = Passwords(file=str(tmp_path / "passwords.csv"))
+    if (status, there) != (409, "t9"):
+        with pytest.raises(RequestFailed):
+            deliver(chosen, "", there)
+        return
+    id_, words = deliver(chosen, "", there)
+    (line,) = csv.DictReader((tmp_path / "passwords.csv").open())
+    assert id_ == "t9"
+    assert f"delivered at {line['made_at']} is void" in words
 
 
 @pytest.mark.parametrize(
@@ -160,6 +203,18 @@ def test_who_has_a_password_keeps_it(databases: Passwords) -> None:
     add(databases.target_database.get_secret_value(), "$2b$04$own", 1)
     assert copy_hashes(databases, [(user(), "t1")]) == {}
     assert hashes(databases) == ["$2b$04$own"]
+
+
+def test_a_hash_comes_after_an_empty_password(databases: Passwords) -> None:
+    """The user may have been made with one; of several passwords Keystone takes the newest."""
+    url = databases.target_database.get_secret_value()
+    run(url, "INSERT INTO password VALUES (1, 7, NULL, 0, 'now', 5, 'now', 5)")
+    assert copy_hashes(databases, [(user(), "t1")]) == {}
+    assert copy_hashes(databases, [(user(), "t1")]) == {}
+    with create_engine(url).connect() as connection:
+        found = "SELECT password_hash, created_at, created_at_int, expires_at FROM password"
+        rows = list(connection.execute(text(f"{found} ORDER BY created_at_int")))
+    assert rows == [(None, "now", 5, "now"), (SCRYPT, "now", 6, None)]
 
 
 def test_what_cannot_be_copied_is_said(databases: Passwords) -> None:
