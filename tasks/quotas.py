@@ -18,7 +18,8 @@ def set_quota(api: Api, item: Item, ids: Ids) -> str:
     Set those of a project's limits that the target knows and that differ there.
 
     Names change between releases and volume types make names of their own, so what the target
-    does not have is left out. A second run finds them equal and sends nothing.
+    does not have is left out. A second run finds them equal and sends nothing. Of a project that
+    is there only those are set that the plan says: larger ones of others may be kept.
     """
     row = item.row
     project_id = ids["projects"][row["project_id"]]
@@ -27,7 +28,7 @@ def set_quota(api: Api, item: Item, ids: Ids) -> str:
     wanted = {
         name: limit
         for name, limit in row["limits"].items()
-        if name in there and there[name] != limit
+        if name in there and there[name] != limit and name in (item.missing or row["limits"])
     }
     if wanted:
         if service == "compute":

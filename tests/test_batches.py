@@ -300,7 +300,7 @@ def test_the_rules_of_a_group_are_made_in_one_call() -> None:
 
 
 def test_only_limits_that_differ_are_sent() -> None:
-    """A limit that the target does not know is left out; equal ones send nothing."""
+    """What the target does not know, or the plan keeps, is left out; equal ones send nothing."""
     quota = item(
         "p:network",
         kind="quotas",
@@ -319,6 +319,11 @@ def test_only_limits_that_differ_are_sent() -> None:
         set_quota(api, quota, ids)
         set_quota(api, quota, ids)
         assert [r.json() for r in cloud.sent("PUT")] == [{"quota": {"port": 7}}]
+        there |= {"network": 9}
+        row = {**quota.row, "limits": {"port": 8, "network": 1}}
+        changed = {"action": Action.UPDATE, "missing": ("port",), "row": row}
+        set_quota(api, quota.model_copy(update=changed), ids)
+        assert there == {"port": 8, "network": 9}
 
 
 def test_waits_end() -> None:

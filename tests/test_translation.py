@@ -83,6 +83,87 @@ def test_two_projects_are_merged_into_a_new_one() -> None:
     assert made.obstacles == []
 
 
+MERGED = {"projects": names(shop="all", other="all")}
+
+
+def merged(cores: int, mark: str = "p1") -> tuple[Rows, Rows]:
+    """Return both clouds when shop (8 cores) and other (5) became ``all``, with *cores*."""
+    src, dst = source(), target()
+    limit = {"service": "compute", "resource": "cores"}
+    src["quotas"].append({**limit, "project_id": "p2", "limit": 5})
+    dst["projects"].append({**src["projects"][0], "id": "PA", "name": "all"})
+    dst["projects"][-1]["tags"] = [f"{SOURCE_ID}={mark}"]
+    dst["quotas"] = [{**limit, "project_id": "PA", "limit": cores, "used": 0}]
+    return src, dst
+
+
+@pytest.mark.parametrize("mark", ["p1", "p2"])
+@pytest.mark.parametrize(
+    ("cores", "action"), [(13, Action.SKIP), (8, Action.UPDATE), (20, Action.UPDATE)]
+)
+def test_quotas_of_merged_projects_are_compared_as_their_sum(
+    mark: str, cores: int, action: Action
+) -> None:
+    """A second run finds them equal; what differs is set to the sum by the marked project's."""
+    src, dst = merged(cores, mark)
+    made = planned(MERGED, src, dst, ("project:shop", "project:other"))
+    (other,) = {"p1", "p2"} - {mark}
+    first, second = item(made, f"quotas:{mark}:compute"), item(made, f"quotas:{other}:compute")
+    assert (first.action, first.row["limits"]["cores"]) == (action, 13)
+    assert first.missing == (("cores",) if action is Action.UPDATE else ())
+    assert (second.action, second.merged_into) == (Action.ADOPT, first.key)
+    assert "Limits of 2 projects are added up." in first.reason
+
+
+def test_an_unlimited_project_makes_the_merged_one_unlimited() -> None:
+    """Unlimited wins, also in a project that is there."""
+    src, dst = merged(13)
+    src["quotas"][-1]["limit"] = -1
+    found = item(planned(MERGED, src, dst, ("project:shop", "project:other")), "quotas:p1:compute")
+    assert (found.action, found.row["limits"]["cores"]) == (Action.UPDATE, -1)
+    dst["quotas"][0]["limit"] = -1
+    found = item(planned(MERGED, src, dst, ("project:shop", "project:other")), "quotas:p1:compute")
+    assert found.action is Action.SKIP
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_one_of_merged_projects_alone_lowers_no_limit(is_gone: bool) -> None:
+    """The larger limit is also that of the other, even if the source has that no longer."""
+    for cores, action in ((13, Action.SKIP), (-1, Action.SKIP), (7, Action.UPDATE)):
+        src, dst = merged(cores)
+        if is_gone:
+            src["projects"] = [row for row in src["projects"] if row["id"] != "p2"]
+        found = item(planned(MERGED, src, dst), "quotas:p1:compute")
+        assert found.action is action
+        assert ("kept: cores" in found.reason) is (action is Action.SKIP)
+    found = item(planned({"projects": names(shop="all")}, *merged(13)), "quotas:p1:compute")
+    assert found.action is Action.UPDATE
+
+
+def test_a_limit_that_is_kept_is_what_counts() -> None:
+    """Beside one that is raised: the plan sets only that, and judges room by the larger one."""
+    src, dst = merged(13)
+    dst["quotas"] += [{**dst["quotas"][0], "resource": "instances", "limit": 1}]
+    dst["quotas"][0]["used"] = 9
+    found = item(planned(MERGED, src, dst), "quotas:p1:compute")
+    assert (found.action, found.missing) == (Action.UPDATE, ("instances",))
+    assert found.row["limits"]["cores"] == 8
+
+
+def test_quotas_that_the_editor_skips_are_not_added() -> None:
+    """Those of the other are left as they are, and what is there for them is kept."""
+    src, dst = merged(13)
+    here, there = estate(src), estate(dst)
+    wishes = Wishes(
+        mappings=Mappings.model_validate(MERGED), skipped=frozenset({"quotas:p2:compute"})
+    )
+    both = Selection(include=("project:shop", "project:other"))
+    made = plan(chosen(both, here), here, there, wishes)
+    assert item(made, "quotas:p1:compute").row["limits"]["cores"] == 8
+    assert "kept: cores" in item(made, "quotas:p1:compute").reason
+    assert item(made, "quotas:p2:compute").action is Action.SKIP
+
+
 def test_what_would_share_a_name_by_accident_is_a_conflict() -> None:
     """Merging domains must not merge the projects in them unless that is said."""
     src = source()

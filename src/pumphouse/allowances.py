@@ -30,7 +30,9 @@ def quotas(every: list[Draft], source: Estate, target: Estate) -> list[Cost]:
             limits[draft.project] = _limits(draft, source, target)
     for draft in every:
         if draft.kind == "quotas" and draft.match.action in (Action.CREATE, Action.UPDATE):
-            mine = {(draft.row["service"], k): v for k, v in draft.row["limits"].items()}
+            changed = draft.match.missing or draft.row["limits"]
+            own = draft.row["limits"].items()
+            mine = {(draft.row["service"], k): v for k, v in own if k in changed}
             limits[draft.project][0].update(mine)
     costs = []
     for project, (limit, used) in limits.items():

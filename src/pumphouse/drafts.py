@@ -1,6 +1,6 @@
 """A plan in the making: each resource with what the target has of it, before all is judged."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pumphouse import (
@@ -307,21 +307,64 @@ BY_NATURE = ("implied_roles", "group_members", "assignments", "keypairs")
 """Kinds that merge by themselves when what they belong to is merged."""
 
 
-def merge(every: list[Draft], made: Translation) -> None:
-    """Let several new things that will be one at the target be one, or say that they clash."""
+def merge(every: list[Draft], made: Translation, target: Estate, skipped: Container[str]) -> None:
+    """
+    Let several new things that will be one at the target be one, or say that they clash.
+
+    skipped: Keys of what is left alone; its quotas are not added to those of others.
+    """
     first: dict[tuple[str, Hashable], Draft] = {}
     for draft in every:
-        if draft.kind == "quotas":
-            key: Hashable = (draft.project, draft.row["service"])
-        elif draft.kind in (*UNIQUE, *APART) or _is_default(draft):
-            key = _key(draft, made.estate)
-        else:
+        if draft.kind not in (*UNIQUE, *APART) and not _is_default(draft):
             continue
+        key = _key(draft, made.estate)
         if draft.match.action is not Action.CREATE or key is None:
             continue
         leader = first.setdefault((draft.kind, key), draft)
         if leader is not draft:
             _join(leader, draft, made)
+    _merge_quotas(every, made, target, skipped)
+
+
+def _merge_quotas(
+    every: list[Draft], made: Translation, target: Estate, skipped: Container[str]
+) -> None:
+    """Add up the quotas of projects that are one at the target, and compare the sums with it."""
+    coming = _coming(every)
+    merged = {d.row["id"] for d in every if d.kind == "projects" and d.merged_into}
+    groups: dict[tuple[str, str], list[Draft]] = {}
+    for draft in every:
+        if draft.kind == "quotas" and draft.key not in skipped:
+            groups.setdefault((draft.project, draft.row["service"]), []).append(draft)
+    for those in groups.values():
+        there = project_there(those[0].row["project_id"], made.estate, target)
+        are_there_others = _are_there_others(those, there, made)
+        if len(those) == 1 and not are_there_others:
+            continue
+        owner = mark(there) if there else None
+        # The first is the project that has our mark, or that will have it.
+        those.sort(key=lambda d: (d.row["project_id"] != owner, d.row["project_id"] in merged))
+        leader, *others = those
+        for other in others:
+            quota_sets.join(leader.row, other.row)
+            _lead(leader, other)
+        found = quota_sets.match(leader.row, there, target, coming, are_there_others)
+        more = f" Limits of {len(those)} projects are added up." if others else ""
+        leader.match = replace(found, reason=f"{found.reason}{more}")
+
+
+def _are_there_others(those: list[Draft], there: Row | None, made: Translation) -> bool:
+    """Tell whether more projects than *those* are one at the target, also such as are gone."""
+    source, label = made.estate, those[0].project
+    ids = {draft.row["project_id"] for draft in those}
+    by_label = source.grouped("projects", "label", lambda row: source.label("projects", row["id"]))
+    alike = by_label.get(label, [])
+    if any(row["id"] not in ids for row in alike):
+        return True
+    words = {label, *(row["name"] for row in alike), there["id"] if there else label}
+    entries = [name for name in made.mappings.projects.names.values() if name in words]
+    applied = [made.of("projects", id_) for id_ in ids]
+    return len(entries) > sum(said is not None and said.is_merging for said in applied)
 
 
 def _is_default(draft: Draft) -> bool:
@@ -340,10 +383,7 @@ def _key(draft: Draft, source: Estate) -> Hashable:
 
 def _join(leader: Draft, draft: Draft, made: Translation) -> None:
     source = made.estate
-    if draft.kind == "quotas":
-        quota_sets.join(leader.row, draft.row)
-        leader.match = Match(Action.CREATE, None, "The project is new; limits of several added.")
-    elif _is_default(draft):
+    if _is_default(draft):
         reason = f"Its rules are added to those of {leader.label}."
         draft.match = Match(Action.UPDATE, None, reason)
         return
@@ -365,6 +405,10 @@ def _join(leader: Draft, draft: Draft, made: Translation) -> None:
                 + ("." if differing else ", or the same one to merge them."),
             )
             return
+    _lead(leader, draft)
+
+
+def _lead(leader: Draft, draft: Draft) -> None:
     draft.match = Match(Action.ADOPT, None, f"Merged into {leader.label}.")
     draft.merged_into = leader.key
 

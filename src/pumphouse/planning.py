@@ -144,7 +144,7 @@ def _plan(what: Chosen, source: Estate, target: Estate, wishes: Wishes) -> Plan:
         every += _left_out(every, what, made, target, wishes)
         every.sort(key=lambda draft: KINDS.index(draft.kind))
     _say_passwords(every, wishes.passwords)
-    merge(every, made)
+    merge(every, made, target, wishes.skipped)
     support(every, made, target)
     costs = addresses(every, target) + quotas(every, made.estate, target)
     costs += servers(every, target)

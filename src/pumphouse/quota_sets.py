@@ -54,12 +54,19 @@ def renamed(rows: Iterable[Row], types: Mapping[str, str]) -> list[Row]:
     ]
 
 
-def match(row: Row, there: Row | None, target: Estate, coming: frozenset[str]) -> Match:
+def match(
+    row: Row,
+    there: Row | None,
+    target: Estate,
+    coming: frozenset[str],
+    keeps_larger: bool = False,
+) -> Match:
     """
     Return what is to be done about the limits of *row*.
 
     there: The target's project that they are of; None when it is new.
     coming: Limits that the target gets with the volume types that are made: at first unlimited.
+    keeps_larger: Whether none is lowered, since the target's are also those of other projects.
     """
     if there is None:
         return Match(Action.CREATE, None, "The project is new.")
@@ -75,7 +82,19 @@ def match(row: Row, there: Row | None, target: Estate, coming: frozenset[str]) -
         return Match(Action.SKIP, id_, "The limits are equal.")
     if mark(there) != row["project_id"]:
         return Match(Action.ADOPT, id_, "The project was there before; its limits are kept.")
-    return Match(Action.UPDATE, id_, f"Differing: {', '.join(differing)}.", tuple(differing))
+    limits = row["limits"]
+    todo = [k for k in differing if not (keeps_larger and _is_larger(found[k], limits[k]))]
+    kept = sorted(set(differing) - set(todo))
+    said = [f"Differing: {', '.join(todo)}."] if todo else []
+    said += [f"Larger, for other projects merged there, and kept: {', '.join(kept)}."] * bool(kept)
+    return Match(Action.UPDATE if todo else Action.SKIP, id_, " ".join(said), tuple(todo))
+
+
+def _is_larger(one: int | None, other: int | None) -> bool:
+    """Tell whether a limit lets through more than another one."""
+    if other is None or other == UNLIMITED:
+        return False
+    return one is None or one == UNLIMITED or one > other
 
 
 def losses(row: Row, target: Estate, coming: frozenset[str]) -> list[str]:
