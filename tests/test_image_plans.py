@@ -2,10 +2,15 @@
 
 from typing import Any
 
+import pytest
+
 from pumphouse.images import UNFINISHED, translated
+from pumphouse.mappings import Mappings
 from pumphouse.models import SOURCE_ID, Action
 from pumphouse.plan import Item
-from tests.tenants import Rows, source, target
+from pumphouse.planning import Wishes, plan
+from pumphouse.selection import Selection, chosen
+from tests.tenants import Rows, estate, source, target
 from tests.test_plan import SHOP, item, planned, with_project
 
 
@@ -25,6 +30,87 @@ def copy(**values: Any) -> dict[str, Any]:
     """Return the copy of the image at the target."""
     marked = {"properties": {SOURCE_ID: "i1"}, "id": "I1", "owner_id": "P1"}
     return {**source()["images"][0], "visibility": "shared", **marked, **values}
+
+
+def theirs(visibility: str = "private", **values: Any) -> tuple[Rows, Rows]:
+    """Return both clouds, and at the target an equal image that is no copy, with *values*."""
+    src, dst = source(), with_project(target())
+    src["images"][0]["visibility"] = visibility
+    dst["images"] = [{**src["images"][0], "id": "I1", "owner_id": "P1", **values}]
+    return src, dst
+
+
+UNKNOWN = {"checksum": None, "hash_algo": None, "hash_value": None}
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "action"),
+    [
+        ({}, {}, Action.ADOPT),
+        (UNKNOWN, {}, None),
+        ({}, UNKNOWN, None),
+        (UNKNOWN, UNKNOWN, None),
+        ({"checksum": None}, {}, Action.ADOPT),
+        ({"checksum": None, "hash_algo": "sha256"}, {}, None),
+        ({"hash_algo": "sha256", "hash_value": "h2"}, {}, Action.ADOPT),
+        ({"hash_value": "h2"}, {}, Action.CREATE),
+        ({"checksum": "c2"}, {}, Action.CREATE),
+    ],
+)
+def test_only_bytes_that_are_the_same_for_sure_are_adopted(
+    here: dict[str, Any], there: dict[str, Any], action: Action | None
+) -> None:
+    """By a hash of both; without one a private image is made, and a public one is a conflict."""
+    src, dst = theirs(**there)
+    src["images"][0] |= here
+    assert image(src, dst).action is (action or Action.CREATE)
+    for visibility in ("public", "community"):
+        src, dst = theirs(visibility, **there)
+        src["images"][0] |= here
+        found = image(src, dst)
+        assert found.action is (action if action is Action.ADOPT else Action.CONFLICT)
+        assert ("no hash in common" in found.reason) is (action is None)
+        assert ("its bytes, by their hash" in found.reason) is (action is Action.CREATE)
+
+
+def test_a_copy_of_ours_is_known_without_a_hash() -> None:
+    """The mark says what it is: the run that made it has compared its bytes."""
+    dst = with_project(target())
+    dst["images"] = [copy(visibility="private", **UNKNOWN)]
+    src = source()
+    src["images"][0] |= UNKNOWN
+    assert image(src, dst).action is Action.SKIP
+
+
+def test_an_image_without_a_hash_is_adopted_when_a_mapping_says_so() -> None:
+    """The operator knows what Glance does not."""
+    src, dst = theirs("public", **UNKNOWN)
+    said = Mappings.model_validate({"images": {"names": {"base": "base"}}})
+    here = estate(src)
+    made = plan(chosen(Selection(include=("project:shop",)), here), here, estate(dst),
+                Wishes(mappings=said))  # fmt: skip
+    found = item(made, "images", "i1")
+    assert found.action is Action.ADOPT
+    assert found.losses == ("What the target's has instead: checksum: 'c1' != None.",)
+
+
+def test_what_servers_of_an_adopted_image_get_otherwise_is_said() -> None:
+    """Other virtual hardware, another kernel, another size, or none at all: also what it adds."""
+    src, dst = theirs(status="deactivated", min_disk_gib=5)
+    src["images"][0]["properties"] = {"hw_disk_bus": "virtio", "img_signature": "x", "note": "a"}
+    src["images"][0] |= {"min_ram_mib": None}
+    dst["images"][0]["properties"] = {"hw_machine_type": "q35", "kernel_id": "K1", "note": "b"}
+    dst["images"].append({**dst["images"][0], "id": "K1", "name": "vmlinuz", "properties": {}})
+    found = image(src, dst)
+    assert found.action is Action.ADOPT
+    said = next(words for words in found.losses if words.startswith("What the target's"))
+    for words in (
+        "status: 'active' != 'deactivated'", "min_disk_gib: 1 != 5",
+        "kernel_id: None != 'vmlinuz'", "hw_machine_type: None != 'q35'",
+        "hw_disk_bus: 'virtio' != None",
+    ):  # fmt: skip
+        assert words in said
+    assert said.count("!=") == 5
 
 
 def test_members_who_are_there_or_come_are_carried_and_the_others_are_said() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pumphouse import balancers, memberships, policies, routers, security_rules, trunks, zones
 from pumphouse.estate import Estate
-from pumphouse.images import UNFINISHED
+from pumphouse.images import UNFINISHED, have_same_bytes
 from pumphouse.images import parts as image_parts
 from pumphouse.models import OWN_ID, SOURCE_ID, Action
 from pumphouse.tables import Row
@@ -25,6 +25,12 @@ SHAREABLE = (
     "security_groups",
 )  # fmt: skip
 """What a project may share with others, who can then know its id."""
+
+UNPROVEN = (
+    "The target has one of that name, and the two have no hash in common to show that their bytes "
+    "are the same; rename one, or, if you know that they are, lead this one to the target's in "
+    "mappings.images.names."
+)
 
 Facts = Mapping[str, Any]
 Read = Callable[[Row, Estate], Any]
@@ -121,11 +127,15 @@ def _flavor(row: Row, estate: Estate) -> dict[str, Any]:
     return {n: row[n] for n in numbers} | factor
 
 
+def _is_for_all(image: Row) -> bool:
+    """Tell whether everybody may see an image: of those one name is to mean one thing."""
+    return image["visibility"] in ("public", "community")
+
+
 def _image_key(row: Row, estate: Estate) -> Hashable:
-    if row["visibility"] in ("public", "community"):
-        return row["visibility"], row["name"], ""
-    # Private images may share a name: only the same bytes make it the same image.
-    return estate.label("projects", row["owner_id"]), row["name"], row["checksum"]
+    if _is_for_all(row):
+        return row["visibility"], row["name"]
+    return estate.label("projects", row["owner_id"]), row["name"]
 
 
 def _image(row: Row, estate: Estate) -> dict[str, Any]:
@@ -307,7 +317,11 @@ def _named(kind: str, rule: Rule, row: Row, source: Estate, target: Estate) -> l
     bearers = target.grouped(kind, "key", lambda found: rule.key(found, target))  # type: ignore[misc]
     # A default group is shared by all whose projects become one, whoever has marked it.
     takes_marked = _is_default(kind, row)
-    return [found for found in bearers.get(key, []) if takes_marked or mark(found) is None]
+    every = [found for found in bearers.get(key, []) if takes_marked or mark(found) is None]
+    if kind == "images" and not _is_for_all(row):
+        # Private images may share a name: only what is the same for sure makes it the same image.
+        return [found for found in every if have_same_bytes(row, found)]
+    return every
 
 
 def _is_default(kind: str, row: Row) -> bool:
@@ -358,6 +372,12 @@ def _adoptable(
     if _is_default(kind, row) and mark(home) == row["project_id"] and mark(found) is None:
         parts = tuple(sorted(missing, key=str))
         return Match(Action.UPDATE, id_, "No run has made it equal yet.", parts)
+    if kind == "images":
+        is_same = have_same_bytes(row, found)
+        if is_same is None:
+            return Match(Action.CONFLICT, id_, UNPROVEN)
+        differing = [words for words in differing if not words.startswith("checksum:")]
+        differing += [] if is_same else ["its bytes, by their hash"]
     if kind == "flavors":
         theirs = found["extra_specs"] or {}
         ours = {k: v for k, v in (row["extra_specs"] or {}).items() if k in theirs}

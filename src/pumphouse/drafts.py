@@ -147,6 +147,9 @@ def _judge(draft: Draft, made: Translation, target: Estate) -> None:
     if kind == "volume_types" and draft.match.action is Action.ADOPT:
         found = target.get(kind, draft.match.target_id) or {}
         draft.losses = list(volume_types.instead(row, found, made.estate, target))
+    if kind == "images" and draft.match.action is Action.ADOPT:
+        found = target.get(kind, draft.match.target_id) or {}
+        draft.losses += _instead(_image_differences(row, found, made.estate, target))
     if kind == "images" and draft.is_moved:
         draft.problems += images.problems(row, made.estate)
     if kind == "volumes" and draft.is_moved and (words := checks.unreadable(row)):
@@ -196,9 +199,22 @@ def _take(draft: Draft, found: Row, source: Estate, target: Estate) -> None:
         draft.match = Match(Action.UPDATE, found["id"], reason, tuple(accesses))
     else:
         draft.match = Match(Action.ADOPT, found["id"], "The target's is taken, as it is.")
-    draft.losses = [f"What the target's has instead: {'; '.join(differing)}."] if differing else []
+    if draft.kind == "images":
+        differing += _image_differences(draft.row, found, source, target)
+    draft.losses = _instead(differing)
     if draft.kind == "volume_types":
         draft.losses = list(volume_types.instead(draft.row, found, source, target))
+
+
+def _instead(differing: list[str]) -> list[str]:
+    """Return the loss that what the target has, and is taken as it is, differs."""
+    return [f"What the target's has instead: {'; '.join(differing)}."] if differing else []
+
+
+def _image_differences(row: Row, found: Row, source: Estate, target: Estate) -> list[str]:
+    """Return in what servers made of the target's image would differ, whoever says more."""
+    wanted, there = images.traits(row, source), images.traits(found, target)
+    return differences(dict.fromkeys(there) | wanted, there)
 
 
 def _members_there(image: Row, rows: Rows, source: Estate, target: Estate) -> dict[str, str]:
@@ -373,7 +389,7 @@ def _is_default(draft: Draft) -> bool:
 
 def _key(draft: Draft, source: Estate) -> Hashable:
     if draft.kind in APART:
-        # Of images the rest of the key are bytes, which tell those of one name apart.
+        # Without the bytes of images, which tell those of one name apart.
         row = draft.row
         home = row["owner_id"] if draft.kind == "images" else row["project_id"]
         return source.label("projects", home), row["name"]

@@ -20,6 +20,9 @@ SIGNATURE = (
 )  # fmt: skip
 """Properties that make Glance check the bytes against a certificate of its own cloud."""
 
+OF_MACHINES = ("hw_", "os_", "img_", "trait:")
+"""What properties start with that say what a server made of an image is like."""
+
 
 def needed(rows: Iterable[Row]) -> list[str]:
     """Return the ids of the kernel and ramdisk images that images or servers name."""
@@ -75,6 +78,32 @@ def parts(row: Row, estate: Estate) -> frozenset[Hashable]:
             if entry["status"] != "pending":
                 found.add(("decided", label))
     return frozenset(found)
+
+
+def have_same_bytes(one: Row, other: Row) -> bool | None:
+    """
+    Tell whether two images are the same by the hashes that both have; None when both have none.
+
+    An image that Glance has by location only, as Nova's snapshots in Ceph, has no hash.
+    """
+    pairs = [(one["checksum"], other["checksum"])]
+    if one["hash_algo"] == other["hash_algo"]:
+        pairs.append((one["hash_value"], other["hash_value"]))
+    equal = [mine == theirs for mine, theirs in pairs if mine and theirs]
+    return all(equal) if equal else None
+
+
+def traits(row: Row, estate: Estate) -> dict[str, object]:
+    """Return what decides about servers made of an image, beside its bytes; kernels by name."""
+    properties = row["properties"] or {}
+    said = {
+        name: value
+        for name, value in properties.items()
+        if name.startswith(OF_MACHINES) and name not in SIGNATURE
+    }
+    kernels = {name: estate.label("images", id_) for name, id_ in _named(row).items()}
+    least = {name: row[name] or 0 for name in ("min_disk_gib", "min_ram_mib")}
+    return {"status": row["status"], **least, **kernels, **said}
 
 
 def problems(row: Row, source: Estate) -> Iterator[str]:
