@@ -26,8 +26,8 @@ def make(api: Api, item: Item, ids: Ids, timeout_s: float, stop: threading.Event
     have changed it since. One that ended in ERROR before it ever worked is made again.
 
     Raises:
-        WaitFailed: It did not become ACTIVE; the message says what is left of it.
-        Unverified: It lacks something, or a part of it is not ACTIVE.
+        WaitFailed: It did not become ACTIVE, it lacks something, or a part of it is not ACTIVE;
+            the message says what is left of it.
     """
     found = _settled(api, item.target_id, timeout_s, stop) if item.target_id else None
     if found and found["provisioning_status"] == "ERROR":
@@ -36,7 +36,7 @@ def make(api: Api, item: Item, ids: Ids, timeout_s: float, stop: threading.Event
         found = None
     if found is None:
         found = _create(api, item, ids, timeout_s, stop)
-        _verify(api, item, found["id"])
+        _require_whole(api, item, found["id"], timeout_s)
     return str(found["id"])
 
 
@@ -139,14 +139,26 @@ def _create(api: Api, item: Item, ids: Ids, timeout_s: float, stop: threading.Ev
     raise WaitFailed(what, f"It became {status}. {_undone(api, made['id'], timeout_s)}")
 
 
-def _undone(api: Api, id_: str, timeout_s: float) -> str:
-    """Delete what did not become whole, and say what is left."""
+def _require_whole(api: Api, item: Item, id_: str, timeout_s: float) -> None:
+    """Delete a new one that is not as asked for: the next run would take it for a whole copy."""
+    try:
+        _verify(api, item, id_)
+    except PumphouseError as failed:
+        what = f"load balancer {item.name} ({id_}) of the target to be whole"
+        left = _undone(api, id_, timeout_s, "before the next run, which would take it as it is")
+        raise WaitFailed(what, f"{failed} {left}") from failed
+
+
+def _undone(
+    api: Api, id_: str, timeout_s: float, otherwise: str = "or let the next run try again"
+) -> str:
+    """Delete what did not become whole, and say what is left; *otherwise*: if it stays."""
     try:
         delete(api, id_, timeout_s)
     except PumphouseError as error:
         return (
             f"It could not be deleted ({error}); delete it with openstack loadbalancer delete "
-            "--cascade, or let the next run try again."
+            f"--cascade, {otherwise}."
         )
     return (
         "It was deleted with all below it, and the source's is as before: look at Octavia's "

@@ -20,7 +20,7 @@ def make_load_balancer(work: Work, item: Item, ids: Ids) -> Entry:
     Make one load balancer whole. A finished copy is found by its tag.
 
     Raises:
-        WaitFailed, RequestFailed, Unverified: It is not at the target, or not whole.
+        WaitFailed, RequestFailed: It is not at the target, or not whole.
     """
     clock, timeout_s = Clock(), work.pair.timeouts.load_balancer_s
     with ExitStack() as stack:

@@ -204,20 +204,34 @@ def test_what_octavia_refuses_is_said_in_its_words(here: FakeOctavia, there: Fak
 
 
 def test_what_lacks_something_is_not_called_a_copy(here: FakeOctavia, there: FakeOctavia) -> None:
-    """Octavia's own tree of the whole is compared: members behind each listener, every status."""
+    """Members behind each listener and every status are compared; what differs is deleted."""
     one = item(planned(here, there))
     listeners = [{"id": "l", "name": "http", "provisioning_status": "ERROR", "pools": []}]
     tree = {"id": "LB1", "name": "web", "provisioning_status": "ACTIVE", "listeners": listeners}
     there.cloud.route(
         "GET", "load-balancer", f"{PATH}/{{id}}/status", {"statuses": {"loadbalancer": tree}}
     )
-    with pytest.raises(Unverified) as caught:
+    with pytest.raises(WaitFailed) as caught:
         make(there, one)
-    assert caught.value.differences == [
-        "http is ERROR",
-        "listener http: ['10.0.0.5:80'] != []",
-        "listener tcp: [] != None",
-    ]
+    words = (
+        "(LB1) of the target to be whole: load_balancers web (lb1) was copied to LB1, but they "
+        "differ (http is ERROR; listener http: ['10.0.0.5:80'] != []; listener tcp: [] != None). "
+        "It was deleted with all below it"
+    )
+    assert words in str(caught.value)
+    assert there.balancers == {}
+    assert item(planned(here, there)).action is Action.CREATE
+
+
+def test_what_could_not_be_compared_is_not_left_as_a_copy(
+    here: FakeOctavia, there: FakeOctavia
+) -> None:
+    """The next run would take it as it is: it goes, or the message says that it must."""
+    there.cloud.fault("GET", "load-balancer", f"{PATH}/LB1/status", status=404)
+    there.cloud.fault("DELETE", "load-balancer", f"{PATH}/LB1", status=500, times=3)
+    with pytest.raises(WaitFailed, match="--cascade, before the next run, which would take it"):
+        make(there, item(planned(here, there)))
+    assert list(there.balancers) == ["LB1"]
 
 
 # ---- floating IPs
