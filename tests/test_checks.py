@@ -21,6 +21,29 @@ def server(**values: Any) -> dict[str, Any]:
 IMAGE = row("images", **source()["images"][0])
 
 
+@pytest.mark.parametrize(
+    ("nics", "is_said"),
+    [
+        ([("a", True)], False),
+        ([("a", False)], False),
+        ([("a", True), ("b", True)], False),
+        ([("a", True), ("a", True)], False),
+        ([("a", True), ("b", True), ("a", True)], True),
+        ([("a", False), ("b", True)], True),
+    ],
+)
+def test_an_order_of_nics_that_nova_does_not_show_is_said(
+    nics: list[tuple[str, bool]], is_said: bool
+) -> None:
+    """It shows addresses, by network: what is between those of one, or has none, is not told."""
+    ports = [
+        {"network_id": network, "fixed_ips": [{"ip_address": "10.0.0.5"}] if has_one else []}
+        for network, has_one in nics
+    ]
+    said = checks.losses(server() | {"ports": ports}, Mover.IMAGE)
+    assert ["NICs" in loss for loss in said] == [True] * is_said
+
+
 def test_a_plain_server_moves() -> None:
     """Nothing stands in the way of an ACTIVE or SHUTOFF server, and nothing is lost."""
     assert checks.blockers(server(), Mover.IMAGE, IMAGE) == []

@@ -148,7 +148,20 @@ def losses(server: Row, mover: Mover) -> list[str]:
     if server.get("lost_key"):
         inside = "no key is put on its new disk" if mover is Mover.REBUILD else "its disk keeps it"
         found.append(f"Its key pair {server['lost_key']}, which its user has deleted: {inside}.")
+    if not _is_nic_order_known(server.get("ports") or []):
+        found.append(
+            "The order of its NICs, which Nova does not show: the copy has those of one network "
+            "one after the other, and those without an address last. A guest that knows them by "
+            "MAC does not see it."
+        )
     return found
+
+
+def _is_nic_order_known(ports: list[Row]) -> bool:
+    """Tell whether Nova shows it: it groups addresses by network, and NICs have them or not."""
+    networks = [port["network_id"] for port in ports]
+    is_grouped = len(set(networks)) in (1, len(networks))
+    return len(ports) < 2 or (is_grouped and all(port["fixed_ips"] for port in ports))
 
 
 CARRIED = (
