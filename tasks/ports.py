@@ -5,6 +5,7 @@ from typing import Any
 
 from pumphouse import bodies, bodies_network
 from pumphouse.bodies import Ids
+from pumphouse.errors import RequestFailed
 from pumphouse.plan import Item
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.batches import Effect
@@ -41,6 +42,23 @@ def read_port(api: Api, port_id: str) -> dict[str, Any]:
     return found
 
 
+def read_floating_ip(api: Api, floating_ip_id: str) -> dict[str, Any]:
+    """Return a floating IP as Neutron gives it."""
+    found: dict[str, Any] = api.get("network", f"/floatingips/{floating_ip_id}")["floatingip"]
+    return found
+
+
+def is_there(api: Api, kind: str, id_: str) -> bool:
+    """Tell whether Neutron still has one of its ``ports``, ``floatingips`` …"""
+    try:
+        api.get("network", f"/{kind}/{id_}")
+    except RequestFailed as failed:
+        if failed.status != 404:
+            raise
+        return False
+    return True
+
+
 def set_ports(api: Api, port_ids: Iterable[str], is_up: bool) -> None:
     """Put ports up or down; those that are so already are left alone."""
     for port_id in port_ids:
@@ -59,12 +77,12 @@ def name(api: Api, names: Mapping[str, str]) -> None:
 
 def bind(api: Api, floating_ip_id: str, port_id: str | None, address: str | None = None) -> None:
     """Bind a floating IP to *port_id*, or take it off with None; nothing if it is so."""
-    path = f"/floatingips/{floating_ip_id}"
-    if api.get("network", path)["floatingip"]["port_id"] == port_id:
+    if read_floating_ip(api, floating_ip_id)["port_id"] == port_id:
         return
     body: dict[str, Any] = {"port_id": port_id}
     if port_id and address:
         body["fixed_ip_address"] = address
+    path = f"/floatingips/{floating_ip_id}"
     api.call("PUT", "network", path, json={"floatingip": body}, retry=True)
 
 

@@ -66,6 +66,8 @@ class Readiness(Crossing):
                 ])  # fmt: skip
             for port in self.every_port():
                 ports.read_port(self.target, self.ids["ports"][port["id"]])
+            for floating_ip in self._floating_ips_there():
+                ports.read_floating_ip(self.target, floating_ip)
             if not self.copy or self.copy["status"] == "ERROR":
                 # What a killed run left is old: the server may have run since.
                 servers.delete_snapshots(self.source, self.id)
@@ -150,11 +152,24 @@ class Readiness(Crossing):
         self.is_ours = True
         self.journal = {k: v for k, v in metadata.items() if k.startswith(OWN)} | claim
 
+    def _floating_ips_there(self) -> list[str]:
+        """Return the target's ids of the floating IPs that go with it."""
+        there = self.ids.get("floating_ips", {})
+        keys = [key.partition(":") for key in self.item.depends_on]
+        return [there[id_] for kind, _, id_ in keys if kind == "floating_ips" and id_ in there]
+
     def floating_at_source(self, port_id: str) -> list[Row]:
-        """Return the floating IPs that are bound to a source port now."""
-        return self.source.list(
+        """Return the floating IPs that are bound to a source port now: all are in the plan."""
+        found = self.source.list(
             "network", "/floatingips", "floatingips", params={"port_id": port_id}
         )
+        there = self.ids.get("floating_ips", {})
+        if new := [fip["floating_ip_address"] for fip in found if fip["id"] not in there]:
+            raise WaitFailed(
+                f"the floating IPs of server {self.item.label} to be those of the plan",
+                f"{', '.join(new)} came since; run again.",
+            )
+        return found
 
     def forwarded_at_source(self) -> dict[str, list[Forwarding]]:
         """Return its port forwardings that are carried, of those that are there now."""

@@ -1,6 +1,7 @@
 """Taking a return back: every step's undo, newest first. The copy runs on as before."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 from pumphouse.checks import RETURNING
 from pumphouse.errors import RequestFailed
@@ -9,7 +10,15 @@ from pumphouse.tasks import forwardings, ports, servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.crossing import Crossing
 from pumphouse.tasks.managed import bring_there
-from pumphouse.tasks.rollback import NOT_ALL, undone
+from pumphouse.tasks.rollback import (
+    NOT_ALL,
+    bind,
+    each,
+    forward,
+    forwarded,
+    set_port,
+    undone,
+)
 
 GONE = "GONE"
 """What the journal says of a copy that was gone before."""
@@ -38,13 +47,21 @@ def _undo_start(crossing: Crossing) -> None:
 
 def _undo_restore(crossing: Crossing) -> None:
     """Take the floating IPs off at the source and put its ports down."""
-    here = {port["id"] for port in crossing.row["ports"]}
-    for fip_id, _ in crossing.floating():
-        if bound_to(crossing.source, fip_id) in here:
-            ports.bind(crossing.source, fip_id, None)
-    for fip_id, those in crossing.forwarded().items():
-        forwardings.take_off(crossing.source, fip_id, those, crossing.same_ports)
-    ports.set_ports(crossing.source, crossing.source_ports(), False)
+    api, known = crossing.source, crossing.same_ports
+    each(
+        *(partial(_let_go, api, fip_id, known) for fip_id, _ in crossing.floating()),
+        *(
+            partial(forwardings.take_off, api, fip_id, [one], known)
+            for fip_id, one in forwarded(crossing)
+        ),
+        *(partial(set_port, api, port_id, False) for port_id in crossing.source_ports()),
+    )
+
+
+def _let_go(api: Api, fip_id: str, here: Collection[str]) -> None:
+    """Take a floating IP off a port of *here*."""
+    if bound_to(api, fip_id) in here:
+        ports.bind(api, fip_id, None)
 
 
 def _undo_fetch(crossing: Crossing) -> None:
@@ -57,15 +74,27 @@ def _undo_release(crossing: Crossing) -> None:
     """Put the target's ports up and the floating IPs back."""
     if crossing.copy is None:
         return
-    ports.set_ports(crossing.target, target_ports(crossing), True)
-    for fip_id, those in crossing.forwarded().items():
-        there = crossing.ids["floating_ips"].get(fip_id)
-        if there and not bound_to(crossing.target, there):
-            forwardings.put(crossing.target, there, those, crossing.target_ports)
-    for fip_id, (port_id, *address) in crossing.floating():
-        there = crossing.ids["floating_ips"].get(fip_id)
-        if there and not bound_to(crossing.target, there):
-            ports.bind(crossing.target, there, crossing.ids["ports"][port_id], *address)
+    api, known = crossing.target, crossing.target_ports
+    there = crossing.ids["floating_ips"]
+    each(
+        *(partial(set_port, api, known[p], True) for p in crossing.source_ports() if p in known),
+        *(
+            partial(_unless_bound, api, there[f], partial(forward, api, there[f], one, port))
+            for f, one in forwarded(crossing)
+            if f in there and (port := known.get(one.port_id))
+        ),
+        *(
+            partial(_unless_bound, api, there[f], partial(bind, api, there[f], known[p], *address))
+            for f, (p, *address) in crossing.floating()
+            if f in there and p in known
+        ),
+    )
+
+
+def _unless_bound(api: Api, fip_id: str, do: Callable[[], None]) -> None:
+    """Leave a floating IP alone that was bound to another port meanwhile."""
+    if not bound_to(api, fip_id):
+        do()
 
 
 def _undo_stop(crossing: Crossing) -> None:
@@ -102,13 +131,13 @@ UNDO: Mapping[str, Callable[[Crossing], None]] = {
 def target_ports(crossing: Crossing) -> list[str]:
     """Return the target's ids of its ports, those that are still there."""
     wanted = [crossing.ids["ports"].get(port) for port in crossing.source_ports()]
-    return [port for port in wanted if port and _is_there(crossing.target, port)]
+    return [port for port in wanted if port and ports.is_there(crossing.target, "ports", port)]
 
 
 def bound_to(api: Api, fip_id: str) -> str | None:
     """Return the port that a floating IP is bound to; None for nothing, or when it is gone."""
     try:
-        found = api.get("network", f"/floatingips/{fip_id}")["floatingip"]["port_id"]
+        found = ports.read_floating_ip(api, fip_id)["port_id"]
     except RequestFailed as failed:
         if failed.status != 404:
             raise
@@ -119,13 +148,3 @@ def bound_to(api: Api, fip_id: str) -> str | None:
 def is_used(api: Api, fip_id: str) -> bool:
     """Tell whether a floating IP leads anywhere."""
     return bool(bound_to(api, fip_id) or forwardings.listed(api, fip_id))
-
-
-def _is_there(api: Api, port_id: str) -> bool:
-    try:
-        ports.read_port(api, port_id)
-    except RequestFailed as failed:
-        if failed.status != 404:
-            raise
-        return False
-    return True

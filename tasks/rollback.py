@@ -3,14 +3,17 @@
 import traceback
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pumphouse.checks import MIGRATED_AT, STATE, WAS
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import PumphouseError
+from pumphouse.forwardings import Forwarding
 from pumphouse.steps import undo_order
 from pumphouse.tasks import claims, forwardings, health, ports, servers, volume_movers
+from pumphouse.tasks.api import Api
 from pumphouse.tasks.crossing import LOCKED, UNDOING, Crossing
 from pumphouse.tasks.crossing_disks import delete_copies, delete_copy
 from pumphouse.tasks.waiting import NEVER
@@ -86,23 +89,27 @@ def _undo_mark(crossing: Crossing) -> None:
 
 def _undo_connect(crossing: Crossing) -> None:
     """Take floating IPs and port forwardings off at the target and put its ports down."""
-    there = crossing.ids["floating_ips"]
-    for fip_id, _ in crossing.floating():
-        ports.bind(crossing.target, there[fip_id], None)
-    for fip_id, those in crossing.forwarded().items():
-        forwardings.take_off(crossing.target, there[fip_id], those, crossing.target_ports)
-    ports.set_ports(
-        crossing.target, [crossing.ids["ports"][p] for p in crossing.source_ports()], False
+    api, there = crossing.target, crossing.ids["floating_ips"]
+    known = crossing.target_ports
+    each(
+        *(partial(bind, api, there[f], None) for f, _ in crossing.floating() if f in there),
+        *(
+            partial(forwardings.take_off, api, there[f], [one], known)
+            for f, one in forwarded(crossing)
+            if f in there
+        ),
+        *(partial(set_port, api, known[p], False) for p in crossing.source_ports() if p in known),
     )
 
 
 def _undo_isolate(crossing: Crossing) -> None:
     """Put the source ports up again, the floating IPs and port forwardings back."""
-    ports.set_ports(crossing.source, crossing.source_ports(), True)
-    for fip_id, those in crossing.forwarded().items():
-        forwardings.put(crossing.source, fip_id, those, crossing.same_ports)
-    for fip_id, (port_id, *address) in crossing.floating():
-        ports.bind(crossing.source, fip_id, port_id, *address)
+    api = crossing.source
+    each(
+        *(partial(set_port, api, port_id, True) for port_id in crossing.source_ports()),
+        *(partial(forward, api, fip_id, one, one.port_id) for fip_id, one in forwarded(crossing)),
+        *(partial(bind, api, fip_id, *bound) for fip_id, bound in crossing.floating()),
+    )
 
 
 def _undo_stop(crossing: Crossing) -> None:
@@ -152,8 +159,60 @@ UNDO: Mapping[str, Callable[[Crossing], None]] = {
 """What takes each step back, by its name; verify changes nothing."""
 
 
+# ---- ports and floating IPs, each by itself: their tenant may delete them meanwhile
+
+
+def each(*doings: Callable[[], None]) -> None:
+    """
+    Do all, whatever becomes of the others.
+
+    Raises:
+        ExceptionGroup: What went wrong.
+    """
+    errors: list[Exception] = []
+    for do in doings:
+        try:
+            do()
+        except Exception as error:  # noqa: BLE001 - the rest must be taken back all the same
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup("in an undo", errors)
+
+
+def forwarded(crossing: Crossing) -> list[tuple[str, Forwarding]]:
+    """Return each port forwarding of the journal with its floating IP."""
+    return [(fip_id, one) for fip_id, those in crossing.forwarded().items() for one in those]
+
+
+def set_port(api: Api, port_id: str, is_up: bool) -> None:
+    """Put a port up or down; one that is gone needs nothing."""
+    if ports.is_there(api, "ports", port_id):
+        ports.set_ports(api, [port_id], is_up)
+
+
+def bind(api: Api, fip_id: str, port_id: str | None, address: str | None = None) -> None:
+    """Bind a floating IP, or take it off; if it or its port is gone, there is nothing to do."""
+    # Looked for, since Neutron answers 404 also when no router leads from one to the other.
+    if _are_there(api, fip_id, port_id):
+        ports.bind(api, fip_id, port_id, address)
+
+
+def forward(api: Api, fip_id: str, one: Forwarding, port_id: str) -> None:
+    """Make a port forwarding that leads to *port_id*, as `bind` binds."""
+    if _are_there(api, fip_id, port_id):
+        forwardings.put(api, fip_id, [one], {one.port_id: port_id})
+
+
+def _are_there(api: Api, fip_id: str, port_id: str | None) -> bool:
+    return ports.is_there(api, "floatingips", fip_id) and (
+        port_id is None or ports.is_there(api, "ports", port_id)
+    )
+
+
 def said(error: Exception) -> str:
     """Return an error's words; of one that we did not foresee also its type and where it was."""
+    if isinstance(error, ExceptionGroup):
+        return " | ".join(map(said, error.exceptions))
     if isinstance(error, PumphouseError):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]

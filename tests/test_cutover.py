@@ -1,8 +1,8 @@
 """The order of a cut-over and of its undo, without a cloud."""
 
 from asyncio import CancelledError
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, cast
 
@@ -11,7 +11,8 @@ import pytest
 from pumphouse.checks import SINCE, STATE, WAS
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.config import Timeouts
-from pumphouse.errors import CutOverFailed, RequestFailed
+from pumphouse.errors import CutOverFailed, RequestFailed, WaitFailed
+from pumphouse.forwardings import FLOATING, FORWARD
 from pumphouse.health import Check, HealthCheck
 from pumphouse.models import SOURCE_ID, Action, Mover
 from pumphouse.plan import Item
@@ -20,6 +21,7 @@ from pumphouse.tasks import (
     claims,
     crossing_disks,
     health,
+    return_undo,
     rollback,
     servers,
     volume_movers,
@@ -30,6 +32,7 @@ from pumphouse.tasks.api import Api
 from pumphouse.tasks.crossing import GROUP, MIGRATED
 from pumphouse.tasks.cutover import CutOver
 from pumphouse.tasks.taking_back import take_back
+from tests.fakecloud import Answer, FakeCloud, Request
 
 ROW = {
     "user_id": "u",
@@ -409,6 +412,138 @@ def test_a_note_that_cannot_be_written_keeps_no_server_down(
     with pytest.raises(CutOverFailed, match=r"could be undone: stop: .*Quota exceeded"):
         cutover.run()
     assert powered == [True]
+
+
+class Neutron:
+    """Two ports and two floating IPs, as Neutron keeps them; there is no router for *cut_off*."""
+
+    def __init__(self, cloud: FakeCloud, is_up: bool, letter: str) -> None:
+        self.cut_off = ""
+        self.ports = {f"{letter}{n}": is_up for n in (1, 2)}
+        self.bound = {f"f{letter}{n}": f"{letter}{n}" if is_up else None for n in (1, 2)}
+        self.forwarded: list[str] = []
+        cloud.route("GET", "network", "/ports/{id}", self.port)
+        cloud.route("PUT", "network", "/ports/{id}", self.change)
+        cloud.route("GET", "network", "/floatingips/{id}", self.floating_ip)
+        cloud.route("PUT", "network", "/floatingips/{id}", self.bind)
+        path = "/floatingips/{id}/port_forwardings"
+        cloud.route("GET", "network", path, {"port_forwardings": []})
+        cloud.route("POST", "network", path, self.forward)
+
+    def port(self, request: Request) -> Any:
+        return {"port": {"admin_state_up": self.ports[request.parts["id"]]}}
+
+    def change(self, request: Request) -> Any:
+        self.ports[request.parts["id"]] = request.json()["port"]["admin_state_up"]
+        return {}
+
+    def floating_ip(self, request: Request) -> Any:
+        return {"floatingip": {"port_id": self.bound[request.parts["id"]]}}
+
+    def bind(self, request: Request) -> Any:
+        if request.parts["id"] == self.cut_off:
+            return Answer(404, {"message": "External network is not reachable."})
+        self.bound[request.parts["id"]] = request.json()["floatingip"]["port_id"]
+        return {}
+
+    def forward(self, request: Request) -> Answer:
+        self.forwarded.append(request.json()["port_forwarding"]["internal_port_id"])
+        return Answer(201, {"port_forwarding": {"id": "x"}})
+
+
+@contextmanager
+def networked(cutover: CutOver, role: str, is_up: bool) -> Iterator[tuple[FakeCloud, Neutron]]:
+    """Let *cutover* have a port, one below it, two floating IPs and forwardings, at that cloud."""
+    row = {**ROW, "ports": [{"id": "s1"}], "subports": [{"id": "s2"}]}
+    cutover.item = cutover.item.model_copy(update={"row": row})
+    cutover.ids = {
+        **cutover.ids,
+        "ports": {"s1": "t1", "s2": "t2"},
+        "floating_ips": {"fs1": "ft1", "fs2": "ft2", "fw": "FW"},
+    }
+    cutover.copy = {"id": "S"}
+    cutover.journal = {f"{FLOATING}fs1": "s1 10.0.0.5", f"{FLOATING}fs2": "s2"}
+    for n in (1, 2):
+        cutover.journal[f"{FORWARD}{n}"] = f"fw tcp 8{n} 80 s{n} 10.0.0.{n}"
+    with FakeCloud() as cloud, Api(cloud.block(retries=0), role) as api:
+        setattr(cutover, role, api)
+        neutron = Neutron(cloud, is_up, role[0])
+        neutron.bound["fw" if role == "source" else "FW"] = None
+        yield cloud, neutron
+
+
+@pytest.mark.parametrize("status", [404, 500])
+@pytest.mark.parametrize(
+    ("undo", "role", "is_up"),
+    [
+        (rollback.UNDO["isolate"], "source", True),
+        (rollback.UNDO["connect"], "target", False),
+        (return_undo.UNDO["restore"], "source", False),
+        (return_undo.UNDO["release"], "target", True),
+    ],
+)
+def test_one_port_or_address_that_is_gone_holds_up_no_other(
+    cutover: CutOver, undo: Callable[[Any], None], role: str, is_up: bool, status: int
+) -> None:
+    """Its tenant may delete it meanwhile: that is no problem, and else the rest is done first."""
+    with networked(cutover, role, not is_up) as (cloud, neutron):
+        first, second = (f"{role[0]}{n}" for n in (1, 2))
+        cloud.fault("GET", "network", f"/ports/{first}", status=status)
+        cloud.fault("GET", "network", f"/floatingips/f{first}", status=status)
+        if status == 404:
+            undo(cutover)
+        else:
+            with pytest.raises(ExceptionGroup) as caught:
+                undo(cutover)
+            words = rollback.said(caught.value)
+            assert f"GET /ports/{first} on cloud {role} answered 500" in words
+            assert f"GET /floatingips/f{first} on cloud" in words
+        assert neutron.ports[second] is is_up
+        assert neutron.bound[f"f{second}"] == (second if is_up else None)
+        assert neutron.forwarded == ([second] if is_up else [])
+
+
+def test_an_address_that_no_router_leads_to_is_not_taken_for_gone(cutover: CutOver) -> None:
+    """Neutron answers 404 for that too, and the server cannot be reached."""
+    with networked(cutover, "source", is_up=False) as (_, neutron):
+        neutron.cut_off = "fs1"
+        with pytest.raises(ExceptionGroup) as caught:
+            rollback.UNDO["isolate"](cutover)
+        assert "External network is not reachable" in rollback.said(caught.value)
+        assert neutron.bound["fs2"] == "s2"
+
+
+def test_an_address_that_is_gone_at_the_target_is_said_before_the_stop(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked for while nothing is touched."""
+    calls = recorded(monkeypatch, {})
+    with networked(cutover, "target", is_up=False) as (cloud, _):
+        needs = {"depends_on": ("floating_ips:fs1", "floating_ips:fs2")}
+        cutover.item = cutover.item.model_copy(update=needs)
+        cloud.fault("GET", "network", "/floatingips/ft2", status=404)
+        with pytest.raises(CutOverFailed, match=r"prepare: GET /floatingips/ft2 on cloud target"):
+            cutover.run()
+    assert calls == []
+
+
+def test_an_address_that_came_since_the_plan_is_said_before_the_stop(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The target has none for it."""
+    remember = CutOver.do_remember
+    calls = recorded(monkeypatch, {})
+    monkeypatch.setattr(CutOver, "do_remember", remember)
+    with networked(cutover, "source", is_up=True) as (cloud, _):
+        cutover.item = cutover.item.model_copy(
+            update={"row": {**ROW, "ports": [{"id": "s1", "is_admin_state_up": True}]}}
+        )
+        cutover.live = {**LIVE}
+        found = [{"id": "new", "floating_ip_address": "198.51.100.9", "fixed_ip_address": None}]
+        cloud.listing("network", "/floatingips", "floatingips", found)
+        with pytest.raises(WaitFailed, match=r"198\.51\.100\.9 came since; run again"):
+            cutover.do_remember()
+    assert calls == []
 
 
 VOLUME = {"id": "v", "name": "data", "attachments": [{"server_id": "s"}]}
