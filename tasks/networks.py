@@ -291,17 +291,34 @@ def _join(
     api: Api, router_id: str, port: Row, fixed: Row, ids: Ids, gateways: dict[str, str]
 ) -> None:
     subnet_id = ids["subnets"][fixed["subnet_id"]]
+    path = f"/routers/{router_id}/add_router_interface"
     if gateways.get(fixed["ip_address"]) == subnet_id:
-        body = {"subnet_id": subnet_id}
-    else:
-        # Not the subnet's gateway: an interface with that address must be a port of its own.
-        made = {
-            "network_id": ids["networks"][port["network_id"]],
-            "project_id": ids["projects"][port["project_id"]] if port["project_id"] else None,
-            "fixed_ips": [{"subnet_id": subnet_id, "ip_address": fixed["ip_address"]}],
-        }
-        body = {"port_id": create(api, "ports", "port", {k: v for k, v in made.items() if v})}
-    api.call("PUT", "network", f"/routers/{router_id}/add_router_interface", json=body)
+        api.call("PUT", "network", path, json={"subnet_id": subnet_id})
+        return
+    # Not the subnet's gateway: an interface with that address must be a port of its own.
+    made = {
+        "network_id": ids["networks"][port["network_id"]],
+        "project_id": ids["projects"][port["project_id"]] if port["project_id"] else None,
+        "fixed_ips": [{"subnet_id": subnet_id, "ip_address": fixed["ip_address"]}],
+        "tags": [bodies.tag(port["id"])],
+    }
+    body = {k: v for k, v in made.items() if v}
+    port_id = _left_port(api, body) or begin(api, "ports", "port", body)["id"]
+    api.call("PUT", "network", path, json={"port_id": port_id})
+    described = {"port": {"description": ""}}
+    api.call("PUT", "network", f"/ports/{port_id}", json=described, retry=True)
+
+
+def _left_port(api: Api, body: dict[str, Any]) -> str | None:
+    """Return the port that `begin` made of *body* in a run that did not join it to its router."""
+    (mark,) = body["tags"]
+    params = {"network_id": body["network_id"], "description": mark}
+    address = body["fixed_ips"][0]["ip_address"]
+    for found in api.list("network", "/ports", "ports", params=params):
+        has = {fixed["ip_address"] for fixed in found["fixed_ips"]}
+        if found["description"] == mark and not found["device_id"] and address in has:
+            return str(found["id"])
+    return None
 
 
 def _set_routes(api: Api, router_id: str, wanted: list[dict[str, str]]) -> None:

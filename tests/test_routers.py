@@ -2,13 +2,20 @@
 
 from typing import Any
 
+import pytest
+
 from pumphouse import bodies
 from pumphouse.bodies import tag
+from pumphouse.errors import RequestFailed
 from pumphouse.mappings import Mappings
 from pumphouse.models import Action
-from pumphouse.plan import Item
+from pumphouse.plan import Item, Plan
 from pumphouse.planning import Wishes, plan
 from pumphouse.selection import Selection, chosen
+from pumphouse.tasks.api import Api
+from pumphouse.tasks.batches import waits_for
+from pumphouse.tasks.networks import make_router
+from tests.fakecloud import Answer, FakeCloud, Request
 from tests.tenants import Rows, estate, source, target
 
 IDS = {"projects": {"p1": "P1"}, "networks": {"nx": "NX"}, "subnets": {"sx": "SX"}}
@@ -143,3 +150,95 @@ def test_a_dead_agent_keeps_nothing() -> None:
     there = agents("legacy", "legacy")
     there["network_agents"][1]["is_alive"] = False
     assert "highly available" in router(here(is_ha=True), there, "same").losses[0]
+
+
+def planned(*kinds: str, rows: Rows | None = None) -> Plan:
+    found = estate(rows or here())
+    what = chosen(Selection(include=("web-1",), kinds=kinds), found)
+    return plan(what, found, estate(target()))
+
+
+def test_a_server_is_not_stopped_before_its_router_is_there() -> None:
+    """Also one without a floating IP: nothing would reach it, and it would reach nothing."""
+    rows = here()
+    rows["floating_ips"] = []
+    for made in (planned(), planned(rows=rows)):
+        (server,) = made.of("servers")
+        assert "routers:ro1" in server.depends_on
+        assert waits_for(server, {"routers:ro1"})
+        kinds = [item.kind for item in made.items]
+        assert kinds.index("routers") < kinds.index("servers")
+
+
+def test_a_server_waits_for_no_router_that_stays() -> None:
+    """A plan of servers alone brings none for a server without a floating IP."""
+    rows = here()
+    rows["floating_ips"] = []
+    made = planned("servers", rows=rows)
+    assert made.of("routers") == []
+    assert "routers:ro1" not in made.of("servers")[0].depends_on
+
+
+class Neutron:
+    """A router, and ports of which no two have one address."""
+
+    def __init__(self, cloud: FakeCloud) -> None:
+        self.ports: list[dict[str, Any]] = []
+        cloud.route("POST", "network", "/routers", {"router": {"id": "RO1"}})
+        cloud.route("PUT", "network", "/routers/RO1", {})
+        cloud.route("PUT", "network", "/routers/RO1/tags", {})
+        cloud.route("PUT", "network", "/routers/RO1/add_router_interface", self.join)
+        cloud.route("GET", "network", "/subnets/S1", {"subnet": {"id": "S1", "gateway_ip": "x"}})
+        cloud.route("GET", "network", "/ports", self.list)
+        cloud.route("POST", "network", "/ports", self.create)
+        cloud.route("PUT", "network", "/ports/{id}", self.change)
+
+    def list(self, request: Request) -> dict[str, Any]:
+        wanted = request.query.items()
+        return {"ports": [port for port in self.ports if wanted <= port.items()]}
+
+    def create(self, request: Request) -> Answer:
+        port = {"id": f"P{len(self.ports)}", "device_id": "", **request.json()["port"]}
+        if any(port["fixed_ips"] == other["fixed_ips"] for other in self.ports):
+            return Answer(409, {"message": "IP address already allocated."})
+        self.ports.append(port)
+        return Answer(201, {"port": port})
+
+    def join(self, request: Request) -> dict[str, Any]:
+        self.change(request, request.json()["port_id"], device_id="RO1")
+        return {}
+
+    def change(self, request: Request, id_: str = "", **values: Any) -> dict[str, Any]:
+        id_ = id_ or request.parts["id"]
+        (port,) = (port for port in self.ports if port["id"] == id_)
+        port |= values or request.json()["port"]
+        return {}
+
+
+def test_the_port_of_an_interface_that_was_not_joined_is_taken_by_the_next_run() -> None:
+    """It has the interface's address: another port with that can never be made."""
+    rows = here()
+    made = router(rows, target())
+    ids = {**IDS, "networks": {"nx": "NX", "n1": "N1"}, "subnets": {"s1": "S1"}}
+    with FakeCloud() as cloud, Api(cloud.block(retries=0), "target") as api:
+        neutron = Neutron(cloud)
+        cloud.fault("PUT", "network", "/routers/RO1/add_router_interface", times=1, status=500)
+        with pytest.raises(RequestFailed, match="add_router_interface"):
+            make_router(api, made, ids)
+        assert [port["device_id"] for port in neutron.ports] == [""]
+        assert make_router(api, made, ids) == "RO1"
+    (port,) = neutron.ports
+    assert (port["device_id"], port["description"]) == ("RO1", "")
+
+
+def test_a_port_of_a_tenant_is_not_taken_for_an_interface() -> None:
+    """It may hold the address for servers of its own."""
+    made = router(here(), target())
+    ids = {**IDS, "networks": {"nx": "NX", "n1": "N1"}, "subnets": {"s1": "S1"}}
+    with FakeCloud() as cloud, Api(cloud.block(retries=0), "target") as api:
+        neutron = Neutron(cloud)
+        fixed = [{"subnet_id": "S1", "ip_address": "10.0.0.1"}]
+        theirs = {"id": "T", "network_id": "N1", "device_id": "", "description": ""}
+        neutron.ports.append({**theirs, "fixed_ips": fixed})
+        with pytest.raises(RequestFailed, match="already allocated"):
+            make_router(api, made, ids)

@@ -211,16 +211,19 @@ def _dependencies(every: list[Draft], source: Estate) -> dict[str, tuple[str, ..
     return {
         draft.key: tuple(
             key
-            for key in dict.fromkeys([*_referred(draft, source), *_awaited(draft)])
+            for key in dict.fromkeys([*_referred(draft, source), *_awaited(draft, source)])
             if key in present and key != draft.key
         )
         for draft in every
     }
 
 
-def _awaited(draft: Draft) -> Iterable[str]:
+def _awaited(draft: Draft, source: Estate) -> Iterable[str]:
     """Return the keys of what *draft* does without when it does not move, and else waits for."""
-    return [f"projects:{draft.row['default_project_id']}"] if draft.kind == "users" else []
+    if draft.kind == "users":
+        return [f"projects:{draft.row['default_project_id']}"]
+    # One that could not be made is no reason to stop a server: nothing would reach it there.
+    return _routers(draft.row, source) if draft.kind == "servers" else []
 
 
 def _referred(draft: Draft, source: Estate) -> Iterable[str]:
@@ -304,10 +307,15 @@ def _along(draft: Draft, source: Estate) -> Iterable[str]:
     """Return the keys of what *draft* needs, and of a server the routers to its floating IPs."""
     keys = [*_needed(draft, source)]
     if draft.kind == "servers" and _floating(draft.row, source):
-        ports = [*draft.row["ports"], *draft.row["subports"]]
-        networks = dict.fromkeys(port["network_id"] for port in ports)
-        keys += [f"routers:{id_}" for net in networks for id_ in routers.on_network(net, source)]
+        keys += _routers(draft.row, source)
     return keys
+
+
+def _routers(server: Row, source: Estate) -> list[str]:
+    """Return the keys of the routers on a server's networks."""
+    ports = [*server["ports"], *server["subports"]]
+    networks = dict.fromkeys(port["network_id"] for port in ports)
+    return [f"routers:{id_}" for net in networks for id_ in routers.on_network(net, source)]
 
 
 def _leave_alone(draft: Draft, reason: str) -> None:
