@@ -48,6 +48,7 @@ from pumphouse.tasks.crossing_disks import (
     prove_copies,
     shared_copies,
 )
+from pumphouse.tasks.meeting import RENEWED
 from pumphouse.tasks.readiness import Readiness
 from pumphouse.tasks.rollback import ENDS, said, undo
 from pumphouse.tasks.verification import verify
@@ -124,7 +125,11 @@ class CutOver(Readiness):
 
     def do_remember(self) -> None:
         """Write the journal, or read the one that an interrupted run left."""
-        self._require_same_hands(servers.read_server(self.source, self.id))
+        latest = servers.read_server(self.source, self.id)
+        self._require_same_hands(latest)
+        # The others of its group may have copied ahead for hours.
+        self.live = latest
+        self.check_drift()
         if self.is_resumed:
             self.claim()
             self.log("An interrupted cut-over is carried on.")
@@ -164,20 +169,26 @@ class CutOver(Readiness):
     def do_stop(self) -> None:
         """Stop the source server. The downtime starts."""
         is_undone = self.journal.get(STATE, "").endswith(UNDOING)
-        if self.is_resumed and (is_undone or self.live["status"] == "ACTIVE"):
-            # It may have run since an earlier run copied: those bytes are old.
-            delete_copies(self)
-            if kept := shared_copies(self):
-                raise Conflict("servers", self.item.label, [
-                    f"it ran since an earlier run copied volume {', '.join(kept)}, which "
-                    "others use at the target already"
-                ])  # fmt: skip
+        is_old = self.is_resumed and (is_undone or self.live["status"] == "ACTIVE")
+        if is_old:
+            self._renew()
+        self.after_step(RENEWED)
+        if is_old:
             self.journal[STATE] = f"{SINCE}{int(time.time())}"
             servers.write_metadata(self.source, self.id, {STATE: self.journal[STATE]})
-            copy_ahead(self)
         self.stopped_at = time.monotonic()
         servers.set_power(self.source, self.live, False, self.timeouts.server_stop_s, self.stop)
         self.live["status"] = "SHUTOFF"
+
+    def _renew(self) -> None:
+        """Copy ahead anew: it may have run since an earlier run copied, so those bytes are old."""
+        delete_copies(self)
+        if kept := shared_copies(self):
+            raise Conflict("servers", self.item.label, [
+                f"it ran since an earlier run copied volume {', '.join(kept)}, which "
+                "others use at the target already"
+            ])  # fmt: skip
+        copy_ahead(self)
 
     def do_isolate(self) -> None:
         """Put the source ports down; take the floating IPs and port forwardings off."""

@@ -9,10 +9,13 @@ from uuid import uuid4
 
 from pumphouse.errors import LeftTogether
 
-POINTS = ("prepare", "stop", "isolate", "check", "mark")
-"""Steps after which all wait for all: none is touched before all can be, no disk is copied
-before all are down, no address is at the target before it has left the source, and none is noted
-as moved before all are verified."""
+RENEWED = "renew"
+"""A part of *stop*: what was copied ahead before a cut-over was taken back is copied anew."""
+
+POINTS = ("prepare", "bulk", RENEWED, "stop", "isolate", "check", "mark")
+"""Steps after which all wait for all: none is touched before all can be, none is stopped before
+all is copied ahead, which may take hours, no disk is copied before all are down, no address is at
+the target before it has left the source, and none is noted as moved before all are verified."""
 
 RETURN_POINTS = ("prepare", "stop", "release", "check", "unlock")
 """The same of a return: and none forgets how it was before all are to stay at the source."""

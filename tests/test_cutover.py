@@ -29,8 +29,9 @@ from pumphouse.tasks import (
 )
 from pumphouse.tasks import cutover as steps
 from pumphouse.tasks.api import Api
-from pumphouse.tasks.crossing import GROUP, MIGRATED
+from pumphouse.tasks.crossing import GROUP, LOCKED, MIGRATED
 from pumphouse.tasks.cutover import CutOver
+from pumphouse.tasks.meeting import RENEWED
 from pumphouse.tasks.taking_back import take_back
 from tests.fakecloud import Answer, FakeCloud, Request
 
@@ -247,6 +248,64 @@ def test_it_is_asked_again_right_before_the_journal_is_written(
         cutover.run()
 
     assert removed == []
+
+
+def test_it_is_seen_anew_after_the_wait_for_others_of_its_group(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may copy ahead for hours: what it became meanwhile is what the journal says."""
+    seen = [dict(LIVE), {**LIVE, "status": "SHUTOFF", "locked": True}]
+    monkeypatch.setattr(servers, "read_server", lambda api, id_: seen.pop(0))
+    monkeypatch.setattr(servers, "write_metadata", lambda *_: None)
+    cutover.live = servers.read_server(cutover.source, "s")
+
+    cutover.do_remember()
+
+    assert (cutover.journal[WAS], cutover.journal[LOCKED]) == ("SHUTOFF", "yes")
+
+
+@pytest.mark.parametrize(
+    "became",
+    [
+        {"OS-EXT-STS:task_state": "resize_prep"},
+        {"status": "PAUSED"},
+        {"os-extended-volumes:volumes_attached": [{"id": "v9"}]},
+    ],
+)
+def test_what_became_another_server_while_it_waited_is_not_touched(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch, became: dict[str, Any]
+) -> None:
+    """It is looked at after the wait, and before anything is written."""
+    remember = CutOver.do_remember
+    calls = recorded(monkeypatch, {})
+    monkeypatch.setattr(CutOver, "do_remember", remember)
+    seen = [dict(LIVE), {**LIVE, **became}]
+    monkeypatch.setattr(servers, "read_server", lambda api, id_: seen.pop(0))
+
+    with pytest.raises(CutOverFailed, match=r"remember: .*Nothing was touched"):
+        cutover.run()
+
+    assert calls == ["do_bulk"]
+
+
+def test_what_is_copied_ahead_anew_is_so_before_any_of_its_group_stops(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that ran since an earlier run has its long copies after the lock."""
+    calls: list[str] = []
+    monkeypatch.setattr(steps, "delete_copies", lambda _: calls.append("delete"))
+    monkeypatch.setattr(steps, "copy_ahead", lambda _: calls.append("copy ahead"))
+    monkeypatch.setattr(servers, "write_metadata", lambda *_: None)
+    monkeypatch.setattr(servers, "set_power", lambda *_: calls.append("stop"))
+    cutover.live, cutover.after_step = dict(LIVE), calls.append
+
+    cutover.do_stop()
+    assert calls == [RENEWED, "stop"]
+
+    calls.clear()
+    cutover.live, cutover.is_resumed = dict(LIVE), True
+    cutover.do_stop()
+    assert calls == ["delete", "copy ahead", RENEWED, "stop"]
 
 
 HALF_WAY = {WAS: "ACTIVE", STATE: f"{SINCE}1", claims.RUN: "x h 1 1"}

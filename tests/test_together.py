@@ -10,7 +10,7 @@ from pumphouse.errors import ConfigError, LeftTogether
 from pumphouse.estate import Estate
 from pumphouse.steps import NAMES
 from pumphouse.tables import frame
-from pumphouse.tasks.meeting import POINTS, Meeting
+from pumphouse.tasks.meeting import POINTS, RENEWED, Meeting
 from pumphouse.together import LARGEST, groups
 
 
@@ -52,11 +52,16 @@ def test_mistakes_are_said_before_anything_is_touched(texts: list[str], words: s
         groups(texts, source(LARGEST + 1))
 
 
+STOP = NAMES.index("stop")
+ORDER = ("prepare", *NAMES[:STOP], RENEWED, *NAMES[STOP:])
+"""The steps of a cut-over, and what others wait for within them."""
+
+
 def travel(meeting: Meeting, member: str, broken: str, log: list[tuple[str, str]]) -> str:
     """Do all steps as a cut-over does; fail at *broken*. Return how it ended."""
     try:
         with meeting.seat(member):
-            for step in ("prepare", *NAMES):
+            for step in ORDER:
                 if step == broken:
                     raise OSError(step)
                 log.append((step, member))
@@ -69,15 +74,16 @@ def travel(meeting: Meeting, member: str, broken: str, log: list[tuple[str, str]
 
 
 def test_nobody_goes_on_before_all_are_there() -> None:
-    """All are down before a disk is copied; all are verified before one is noted as moved."""
+    """No stop before the last bulk; all are down before a disk is copied; all verified at once."""
     meeting, log = Meeting(3), list[tuple[str, str]]()
     with ThreadPoolExecutor(3) as pool:
         ended = list(pool.map(lambda m: travel(meeting, m, "", log), "abc"))
     assert ended == ["arrived"] * 3
     order = [step for step, _ in log]
     for step in POINTS[:-1]:
-        after = ("prepare", *NAMES)[("prepare", *NAMES).index(step) + 1]
+        after = ORDER[ORDER.index(step) + 1]
         assert max(n for n, s in enumerate(order) if s == step) < order.index(after)
+    assert max(n for n, s in enumerate(order) if s == "bulk") < order.index("stop")
 
 
 @pytest.mark.parametrize("step", ["prepare", "stop", "move", "verify", "mark"])
