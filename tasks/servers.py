@@ -15,6 +15,9 @@ from pumphouse.tasks.waiting import NEVER, poll
 DELETION_VERSION = (2, 85)
 """Microversion that changes whether a volume is deleted with its server."""
 
+TASK = "OS-EXT-STS:task_state"
+"""Column of a server that says what Nova is doing to it; empty when it is done."""
+
 Server = dict[str, Any]
 """A server as Nova shows it."""
 
@@ -56,7 +59,7 @@ def wait_for(
         if server["status"] == "ERROR":
             fault = (server.get("fault") or {}).get("message", "Nova gives no reason.")
             raise WaitFailed(what, f"It became ERROR: {fault}")
-        return bool(server["status"] == status and not server.get("OS-EXT-STS:task_state"))
+        return bool(server["status"] == status and not server.get(TASK))
 
     shown: Server = {}
 
@@ -80,7 +83,7 @@ def settle(api: Api, server_id: str, timeout_s: float, stop: threading.Event = N
     what = f"server {server_id} to be left alone by Nova"
 
     def done(server: Server) -> bool:
-        return not server.get("OS-EXT-STS:task_state")
+        return not server.get(TASK)
 
     return poll(what, lambda: read_server(api, server_id), done, timeout_s, stop)
 
@@ -126,15 +129,28 @@ def find_copy(target: Api, row: Row) -> Server | None:
 
 
 def delete_server(api: Api, server_id: str, timeout_s: float) -> None:
-    """Delete a server and wait until it is gone; one that is gone already is fine."""
+    """
+    Delete a server and wait until it is gone; one that is gone already is fine.
+
+    A Nova with reclaim_instance_interval only marks it, and it keeps its ports and volumes until
+    that is over: such a one is told to delete it at once.
+    """
+    is_forced = False
 
     def gone() -> bool:
+        nonlocal is_forced
         try:
-            return bool(read_server(api, server_id)["status"] == "DELETED")
+            server = read_server(api, server_id)
+            # While Nova is still at marking it, it would ignore that.
+            is_marked = server["status"] == "SOFT_DELETED" and not server.get(TASK)
+            if is_marked and not is_forced:
+                act(api, server_id, "forceDelete", retry=True)
+                is_forced = True
         except RequestFailed as failed:
             if failed.status == 404:
                 return True
             raise
+        return bool(server["status"] == "DELETED")
 
     api.delete("compute", f"/servers/{server_id}")
     poll(f"server {server_id} to be deleted", gone, bool, timeout_s)

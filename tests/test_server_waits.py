@@ -8,9 +8,8 @@ import pytest
 from pumphouse.errors import WaitFailed
 from pumphouse.tasks import servers
 from pumphouse.tasks.api import Api
-from tests.fakecloud import FakeCloud, Request
-
-TASK = "OS-EXT-STS:task_state"
+from pumphouse.tasks.servers import TASK
+from tests.fakecloud import Answer, FakeCloud, Request
 
 
 class Nova:
@@ -88,3 +87,46 @@ def test_gives_up_on_a_server_whose_status_stays(cloud: FakeCloud, api: Api) -> 
     Nova(cloud, ("ACTIVE", None))
     with pytest.raises(WaitFailed, match=r"did not happen within 0\.2 s"):
         servers.wait_for(api, "s1", "SHUTOFF", 0.2)
+
+
+class Reclaiming:
+    """A Nova that marks a server as deleted, and deletes it when it is told by force."""
+
+    def __init__(self, cloud: FakeCloud) -> None:
+        self.states = [("ACTIVE", "soft-deleting"), ("SOFT_DELETED", "soft-deleting")]
+        self.last: tuple[str, str | None] | None = ("SOFT_DELETED", None)
+        self.forced = 0
+        cloud.route("DELETE", "compute", "/servers/s1", Answer(204))
+        cloud.route("GET", "compute", "/servers/s1", self.show)
+        cloud.route("POST", "compute", "/servers/s1/action", self.act)
+
+    def show(self, _: Request) -> Any:
+        """Return the server, in each state once and then in the last one."""
+        state = self.states.pop(0) if self.states else self.last
+        if state is None:
+            return Answer(404, {"itemNotFound": {"message": "Instance s1 could not be found."}})
+        return {"server": {"id": "s1", "status": state[0], TASK: state[1]}}
+
+    def act(self, request: Request) -> Answer:
+        """Delete it, after two more looks."""
+        assert request.json() == {"forceDelete": None}
+        # What Nova is told while it is still at marking, it ignores.
+        if not self.states:
+            self.states = [("SOFT_DELETED", "deleting"), ("SOFT_DELETED", None)]
+            self.last = None
+        self.forced += 1
+        return Answer(202)
+
+
+def test_deletes_a_server_by_force_that_nova_only_marks(cloud: FakeCloud, api: Api) -> None:
+    """Until it is reclaimed, it keeps its ports and volumes, which are needed elsewhere."""
+    nova = Reclaiming(cloud)
+    servers.delete_server(api, "s1", 2)
+    assert (nova.forced, nova.last) == (1, None)
+
+
+def test_a_server_that_is_reclaimed_meanwhile_is_gone(cloud: FakeCloud, api: Api) -> None:
+    nova = Reclaiming(cloud)
+    cloud.fault("POST", "compute", "/servers/s1/action", status=404)
+    servers.delete_server(api, "s1", 2)
+    assert nova.forced == 0
