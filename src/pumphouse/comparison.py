@@ -303,9 +303,9 @@ def _is_home(kind: str, row: Row, found: Row, source: Estate, target: Estate) ->
     if kind not in SHAREABLE:
         return True
     ours, theirs = (one.get("project_id") or one.get("owner_id") for one in (row, found))
-    if not ours or not source.get("projects", ours):
+    home = target.get("projects", theirs)
+    if not home or not source.get("projects", ours):
         return True
-    home = target.get("projects", theirs) or {}
     return mark(home) == ours or source.label("projects", ours) == target.label("projects", theirs)
 
 
