@@ -28,6 +28,7 @@ from pumphouse.returning import (
 )
 from pumphouse.selection import Selection, written
 from pumphouse.tasks import plans, storage
+from pumphouse.tasks.deadlines import Either
 from pumphouse.tasks.meeting import RETURN_POINTS, Meeting
 from pumphouse.tasks.migration_report import publish_ledger
 from pumphouse.tasks.moving import Slots, Work
@@ -185,7 +186,8 @@ def _return(
 
     try:
         for group in together(intended.of("servers"), verdicts):
-            met = replace(work, meeting=Meeting(len(group), RETURN_POINTS))
+            meeting = Meeting(len(group), RETURN_POINTS)
+            met = replace(work, meeting=meeting, stop=Either(work.stop, meeting.over))
             with work.slots.cutover():
                 begun += [
                     (i, return_server.submit(met, i, intended.ids, What.RETURN, deletes_copy))

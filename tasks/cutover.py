@@ -19,6 +19,7 @@ from pumphouse.errors import (
     Interrupted,
     PumphouseError,
     ServerClaimed,
+    WaitFailed,
 )
 from pumphouse.forwardings import FLOATING, noted
 from pumphouse.health import summary
@@ -52,6 +53,8 @@ from pumphouse.tasks.meeting import RENEWED
 from pumphouse.tasks.readiness import Readiness
 from pumphouse.tasks.rollback import ENDS, said, undo
 from pumphouse.tasks.verification import verify
+
+ATTACHED = "os-extended-volumes:volumes_attached"
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,12 @@ class CutOver(Readiness):
                     getattr(self, f"do_{step.name}")()
                     self.after_step(step.name)
                 except ENDS as error:  # whatever it is, the server must not stay down
+                    cause = self.meeting.ended(self.item.label, error)
                     state = undo(self, self._reached(step.name))
-                    if not isinstance(error, Exception):
+                    if not isinstance(cause, Exception):
                         self.log(state)
                         raise
-                    raise CutOverFailed(self.item.label, step.name, said(error), state) from error
+                    raise CutOverFailed(self.item.label, step.name, said(cause), state) from cause
         assert self.copy is not None
         order = [v["id"] for v in self.row["attached"]]
         sums = tuple(self.checksums[key] for key in ["root", *order] if self.checksums.get(key))
@@ -165,6 +169,19 @@ class CutOver(Readiness):
         """Lock the source server."""
         if not self.live.get("locked"):
             servers.act(self.source, self.id, "lock", {"locked_reason": "pumphouse"}, retry=True)
+        self._require_as_noted(servers.read_server(self.source, self.id))
+
+    def _require_as_noted(self, latest: servers.Server) -> None:
+        """Raise if its tenant was at it before it was locked: the journal is older than that."""
+        known, now = ({v["id"] for v in one[ATTACHED]} for one in (self.live, latest))
+        self.live = latest
+        if self.is_resumed and now == known:
+            return
+        if now != known or latest["status"] != self.journal[WAS]:
+            # Nothing was done to it yet: as it is now is how it stays.
+            self.journal[WAS] = latest["status"]
+            what = f"server {self.item.label} to stay as it was until it was locked"
+            raise WaitFailed(what, "Its tenant was at it; run again.")
 
     def do_stop(self) -> None:
         """Stop the source server. The downtime starts."""

@@ -1,7 +1,11 @@
-"""A stop signal that is also given when a step's time is over."""
+"""Stop signals that are given for more than one reason."""
 
+import math
 import threading
 import time
+
+LOOK_S = 0.2
+"""How often one who waits for two signals looks at the other one."""
 
 
 class Deadline(threading.Event):
@@ -29,4 +33,25 @@ class Deadline(threading.Event):
         """Return at the signal, or after *timeout* seconds: whether it was given."""
         left = max(0.0, self._end - time.monotonic())
         self._stop.wait(left if timeout is None else min(timeout, left))
+        return self.is_set()
+
+
+class Either(threading.Event):
+    """Looks like the run's stop signal, and is set as well once *other* is."""
+
+    def __init__(self, stop: threading.Event, other: threading.Event) -> None:
+        super().__init__()
+        self._stops = (stop, other)
+
+    def is_set(self) -> bool:
+        """Tell if one of them was given."""
+        return any(each.is_set() for each in self._stops)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Return at either signal, or after *timeout* seconds: whether one was given."""
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        stop, other = self._stops
+        while not other.is_set() and (left := end - time.monotonic()) > 0:
+            if stop.wait(min(left, LOOK_S)):
+                return True
         return self.is_set()

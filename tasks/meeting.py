@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from pumphouse.errors import LeftTogether
+from pumphouse.errors import Interrupted, LeftTogether
 
 RENEWED = "renew"
 """A part of *stop*: what was copied ahead before a cut-over was taken back is copied anew."""
@@ -41,6 +41,9 @@ class Meeting:
         self._barrier = threading.Barrier(size)
         self._lock = threading.Lock()
         self._first = ""
+        self._is_through = False
+        self.over = threading.Event()
+        """Set as soon as one failed, unless all had come through: the others need not go on."""
         self.id = uuid4().hex
         """Its members have it in their journals: who is taken back finds the others by it."""
 
@@ -51,6 +54,8 @@ class Meeting:
         Raises:
             LeftTogether: Another member failed.
         """
+        if self.over.is_set():
+            raise LeftTogether(member, self._first)
         if step not in self._points:
             return
         try:
@@ -58,6 +63,7 @@ class Meeting:
         except threading.BrokenBarrierError:
             why = self._first or f"Not all of them had begun within {START_S:g} s."
             raise LeftTogether(member, why) from None
+        self._is_through = step == self._points[-1]
 
     def once(self, what: str, act: Callable[[], Found]) -> Found:
         """Return what *act* finds; it is done by the first member that asks for *what*."""
@@ -79,11 +85,28 @@ class Meeting:
         try:
             yield
         except BaseException:
-            self.leave(f"{member} failed.")
+            self.leave(_failed(member))
             raise
+
+    def ended(self, member: str, error: BaseException) -> BaseException:
+        """
+        End the group as soon as *member* fails of *error*; return what it really failed of.
+
+        Its undo may take long: meanwhile the others, which are down too, undo what they did.
+        """
+        if isinstance(error, Interrupted) and self.over.is_set():
+            return LeftTogether(member, self._first)
+        self.leave(_failed(member))
+        return error
 
     def leave(self, why: str) -> None:
         """End the group, because of *why*."""
         with self._lock:
             self._first = self._first or why
+            if not self._is_through:
+                self.over.set()
         self._barrier.abort()
+
+
+def _failed(member: str) -> str:
+    return f"{member} failed."

@@ -62,11 +62,12 @@ class Return(Crossing):
                 getattr(self, f"do_{step.name}")()
                 self.after_step(step.name)
             except ENDS as error:  # whatever it is, one of the two must run
+                cause = self.meeting.ended(self.item.label, error)
                 state = return_undo.undo(self, step.name)
-                if not isinstance(error, Exception):
+                if not isinstance(cause, Exception):
                     self.log(state)
                     raise
-                raise ReturnFailed(self.item.label, step.name, said(error), state) from error
+                raise ReturnFailed(self.item.label, step.name, said(cause), state) from cause
         return Returned(self.downtime_s, self.health)
 
     @property

@@ -14,6 +14,7 @@ from pumphouse.snapshots import waves
 from pumphouse.tasks.balancing import make_all, switch_all
 from pumphouse.tasks.batches import waits_for
 from pumphouse.tasks.bookkeeping import BATCHES, Book
+from pumphouse.tasks.deadlines import Either
 from pumphouse.tasks.meeting import Meeting
 from pumphouse.tasks.migration import (
     clean_up,
@@ -89,7 +90,8 @@ def _cut_over_group(work: Work, book: Book, items: Sequence[Item]) -> None:
     if left or (left := work.gate.hindrance()):
         _leave(book, todo, left)
         return
-    together = replace(work, meeting=Meeting(len(todo)))
+    meeting = Meeting(len(todo))
+    together = replace(work, meeting=meeting, stop=Either(work.stop, meeting.over))
     with work.slots.cutover(), work.slots.copy(*todo):
         # Only now is its turn: the window may have ended while it waited for that.
         if left := work.gate.hindrance():

@@ -451,6 +451,29 @@ def test_bytes_that_an_undone_server_may_have_changed_since_are_not_used(
     assert metadata[STATE].removeprefix(SINCE).isdigit()
 
 
+@pytest.mark.parametrize(
+    "meanwhile",
+    [{"status": "SHUTOFF"}, {"os-extended-volumes:volumes_attached": [{"id": "new"}]}],
+)
+def test_what_a_tenant_did_before_the_lock_is_seen_after_it(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch, meanwhile: dict[str, Any]
+) -> None:
+    """It started or stopped the server, or attached a volume, between the journal and the lock."""
+    live = dict(LIVE)
+    monkeypatch.setattr(servers, "read_server", lambda api, id_: dict(live))
+    monkeypatch.setattr(servers, "act", lambda *_, **__: live.update(meanwhile))
+    do_lock = CutOver.do_lock
+    calls = recorded(monkeypatch, {})
+    monkeypatch.setattr(CutOver, "do_lock", do_lock)
+    cutover.journal = {WAS: "ACTIVE"}
+
+    with pytest.raises(CutOverFailed, match=r"lock: .* Its tenant was at it") as failed:
+        cutover.run()
+
+    assert f"is {live['status']} as before" in str(failed.value)
+    assert "do_stop" not in calls
+
+
 def test_a_note_that_cannot_be_written_keeps_no_server_down(
     cutover: CutOver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from pumphouse.errors import ConfigError, LeftTogether
+from pumphouse.errors import ConfigError, Interrupted, LeftTogether
 from pumphouse.estate import Estate
 from pumphouse.steps import NAMES
 from pumphouse.tables import frame
+from pumphouse.tasks.deadlines import Either
 from pumphouse.tasks.meeting import POINTS, RENEWED, Meeting
 from pumphouse.together import LARGEST, groups
 
@@ -84,6 +85,34 @@ def test_nobody_goes_on_before_all_are_there() -> None:
         after = ORDER[ORDER.index(step) + 1]
         assert max(n for n, s in enumerate(order) if s == step) < order.index(after)
     assert max(n for n, s in enumerate(order) if s == "bulk") < order.index("stop")
+
+
+def test_who_fails_holds_the_others_down_no_longer_than_it_takes_them_to_see_it() -> None:
+    """They hear it before its undo, and after any step; once all came through, none does."""
+    meeting = Meeting(2)
+    stop = Either(threading.Event(), meeting.over)
+    assert not stop.wait(0.01)
+
+    told = meeting.ended("b", OSError("away"))
+
+    assert isinstance(told, OSError)
+    assert stop.wait(60)
+    assert isinstance(meeting.ended("a", Interrupted("copying")), LeftTogether)
+    with pytest.raises(LeftTogether, match="b failed"):
+        meeting.meet("a", "move")
+
+    through = Meeting(1)
+    through.meet("a", POINTS[-1])
+    through.ended("a", OSError("late"))
+    assert not Either(threading.Event(), through.over).is_set()
+
+
+def test_the_runs_own_stop_is_heard_in_a_group() -> None:
+    """It is what it is: nobody failed."""
+    run, meeting = threading.Event(), Meeting(2)
+    run.set()
+    assert Either(run, meeting.over).wait()
+    assert isinstance(meeting.ended("a", Interrupted("copying")), Interrupted)
 
 
 @pytest.mark.parametrize("step", ["prepare", "stop", "move", "verify", "mark"])
