@@ -105,6 +105,9 @@ def test_the_sample_gives_the_defaults() -> None:
         (SHORT + "mappings: {users: {names: {a: ' '}}}\n", "is empty"),
         (SHORT + "name: 2024-13-45\n", "line 3, column 7: this is no timestamp; put it in quotes"),
         (SHORT + "name: !!bool maybe\n", "line 3, column 7: this is no bool"),
+        (SHORT + "limits: {}\nlimits: {}\n", "line 4, column 1: the key limits is there twice"),
+        (SHORT + "mappings: {users: {names: {a: b, a: c}}}\n", "the key a is there twice"),
+        ("a: &a {x: 1}\nb: {<<: *a, x: 2, x: 3}\n", "line 2, column 19: the key x is there twic"),
         (SHORT + "fuel: {url: x}\n", "fuel.url: it must begin with http"),
         (SHORT + "fuel: {url: 'http://f'}\n", "fuel: with url and username, give password"),
         (SHORT + "hosts: {a: {bmc: {user: u, password: p}}}\n", "hosts.a.bmc.address is required"),
@@ -145,6 +148,21 @@ def test_an_unknown_key_is_answered_with_the_known_ones() -> None:
 def test_all_problems_come_at_once() -> None:
     """The operator fixes everything in one round."""
     assert len(problems(SHORT + "limits: {copies: 0, cutovers: 0, api_calls: 99}\n")) == 3
+
+
+def test_what_is_merged_may_be_given_again() -> None:
+    """That is what merging is for, also when what is merged was made by merging."""
+    hosts = (
+        "hosts:\n"
+        "  a: {bmc: &b {<<: &a {user: u, password: p, port: 1}, address: x, port: 2}}\n"
+        "  b: {bmc: {<<: *b, address: y, port: 3}}\n"
+        "  c: {bmc: {<<: [*a, *b], address: z}, <<: {notes: n}, notes: o}\n"
+    )
+    found = parse(SHORT + hosts, {}).hosts
+
+    bmcs = [host.bmc for host in found.values() if host.bmc]
+    assert [(bmc.address, bmc.port) for bmc in bmcs] == [("x", 2), ("y", 3), ("z", 1)]
+    assert found["c"].notes == "o"
 
 
 def test_an_unset_reference_is_named() -> None:

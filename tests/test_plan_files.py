@@ -144,6 +144,15 @@ def test_what_is_no_plan_is_refused(content: str, said: str) -> None:
     assert said in " ".join(problems(content))
 
 
+def test_a_field_that_is_there_twice_is_refused() -> None:
+    """The last would win: the server that was to be skipped would be moved."""
+    lines = text().splitlines()
+    at = lines.index("  name: web-1") + 1
+    lines.insert(at, "  action: skip")
+    said = f"It is not valid YAML in line {lines.index('  action: create', at) + 1}: "
+    assert problems("\n".join(lines)) == [f"{said}the key action is there twice."]
+
+
 def test_parquet_without_its_header_is_refused() -> None:
     """A table that lost the head of its plan is not carried out."""
     table = planned().table()

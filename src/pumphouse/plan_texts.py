@@ -86,7 +86,8 @@ def from_yaml(text: str, origin: str) -> PlanFile:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
-        raise ConfigError(origin, [f"It is not valid YAML{where}."]) from None
+        reason = getattr(error, "problem", None) or error
+        raise ConfigError(origin, [f"It is not valid YAML{where}: {reason}."]) from None
     if not isinstance(raw, dict) or not isinstance(raw.get("items"), list):
         raise ConfigError(origin, ["It is no plan: it has no list items."])
     items = raw.pop("items")
