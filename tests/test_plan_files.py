@@ -101,6 +101,7 @@ def test_a_row_may_be_skipped_and_its_mover_changed() -> None:
         ("networks:n1", "target_id", "X", "target_id was changed"),
         ("networks:n1", "fingerprint", "0", "fingerprint was changed"),
         ("networks:n1", "colour", "red", "colour is no field of a plan."),
+        ("networks:n1", "kind", "network", "front: kind: allowed: domains, projects, roles"),
     ],
 )
 def test_any_other_edit_is_refused(key: str, field: str, value: str, said: str) -> None:

@@ -10,12 +10,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from pumphouse.errors import ConfigError
 from pumphouse.estimates import Duration, Rates
 from pumphouse.models import Action, Mover
-from pumphouse.plan import COLUMNS, MOVERS, Cost, Plan, PlanRow
+from pumphouse.plan import COLUMNS, MOVERS, STAGES, Cost, Plan, PlanRow
 
 EDITABLE = ("action", "mover")
 _encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
@@ -59,6 +59,13 @@ class SealedRow(PlanRow):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seal: str = ""
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        if kind not in STAGES:
+            raise ValueError(f"allowed: {', '.join(STAGES)}")
+        return kind
 
 
 class PlanFile(BaseModel):

@@ -119,7 +119,7 @@ def _words(error: Any) -> str:
         return f"{field}{given}: allowed: {error['ctx']['expected']}."
     if error["type"] == "extra_forbidden":
         return f"{field} is no field of a plan."
-    return f"{field}: {error['msg']}."
+    return f"{field}: {error['msg'].removeprefix('Value error, ')}."
 
 
 def to_parquet(file: PlanFile) -> bytes:
