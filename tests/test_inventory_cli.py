@@ -98,6 +98,7 @@ def test_query_shows_what_fits_into_the_terminal(
         (("query", "servers", "--cloud", "target"), "no inventory of the target yet"),
         (("query", "servers", "--at", "two"), "There is no inventory here"),
         (("tables", "severs"), "not known"),
+        (("query", "servers", 'ram_mib != "512"'), "ram_mib is a number"),
     ],
 )
 def test_wrong_input_is_said_in_a_sentence(

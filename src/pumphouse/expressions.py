@@ -48,6 +48,14 @@ _TEXT_METHODS = frozenset(
     {"contains", "startswith", "endswith", "match", "fullmatch", "lower", "upper", "len"}
 )
 _OPTIONS = frozenset({"case", "regex"})
+_SORTS = {"i": "number", "u": "number", "f": "number", "b": "bool", "M": "time"}
+"""By the kind of a column's dtype: what sort of values it has, beside text."""
+_ALIKE = {
+    "number": "is a number; compare it with one, written without quotes",
+    "bool": "is yes or no; compare it with True or False, written without quotes",
+    "text": "is text; compare it with text, written in quotes",
+    "time": 'is a time; compare it with one in quotes, as in "2026-05-04"',
+}
 
 
 class _Refused(Exception):
@@ -136,8 +144,7 @@ class _Conditions:
 
     def flat(self, node: ast.expr, depth: int) -> Any:
         """As `value`, with what was looked up in a JSON column made a plain column."""
-        value = self.value(node, depth)
-        return value.plain() if isinstance(value, Nested) else value
+        return _plain(self.value(node, depth))
 
     def constant(self, node: ast.Constant, _depth: int) -> Any:
         if node.value is None:
@@ -182,9 +189,10 @@ class _Conditions:
             return ~self._within(left, right, depth)
         if type(op) not in _COMPARE:
             raise _Refused("is and is not are refused: write == or column.isna().")
-        a, b = self.flat(left, depth), self.flat(right, depth)
+        a, b = self.value(left, depth), self.value(right, depth)
+        b, a = _alike(a, b, left), _alike(b, a, right)
         try:
-            return _COMPARE[type(op)](_timed(a, b), _timed(b, a))
+            return _COMPARE[type(op)](_plain(a), _plain(b))
         except TypeError:
             pair = f"{_words(left)} and {_words(right)}"
             raise _Refused(f"{pair} are of different types and have no order.") from None
@@ -192,10 +200,10 @@ class _Conditions:
     def _within(self, left: ast.expr, right: ast.expr, depth: int) -> Any:
         among = self.value(right, depth)
         if isinstance(among, list):
-            column = self.flat(left, depth)
-            if not isinstance(column, pd.Series):
+            column = self.value(left, depth)
+            if not isinstance(column, pd.Series | Nested):
                 raise _Refused("Left of in there must be a column.")
-            return column.isin(among)
+            return _plain(column).isin(_alike(column, among, left))
         element = self.value(left, depth)
         if isinstance(element, pd.Series | Nested | list):
             raise _Refused("Right of in there must be a list, or left of it a constant.")
@@ -245,12 +253,15 @@ class _Conditions:
         owner = function.value.value if on_text else function.value  # type: ignore[attr-defined]
         if function.attr not in (_TEXT_METHODS if on_text else _METHODS):
             raise _Refused(f"Calling {_words(function)} is refused.")
-        column = self.flat(owner, depth)
+        value = self.value(owner, depth)
+        column = _plain(value)
         if not isinstance(column, pd.Series):
             raise _Refused(f"{_words(owner)} is no column.")
         if on_text and not pd.api.types.is_string_dtype(column.dtype):
             raise _Refused(f"{_words(owner)} is no text.")
         arguments = [self._argument(a, depth) for a in node.args]
+        if function.attr == "isin":
+            arguments = [_alike(value, among, owner) for among in arguments]
         options = {str(k.arg): self._option(k, depth) for k in node.keywords}
         return getattr(column.str if on_text else column, function.attr)(*arguments, **options)
 
@@ -267,12 +278,37 @@ class _Conditions:
         return value
 
 
-def _timed(value: Any, other: Any) -> Any:
-    """Return text that is compared with a column of times as a time (UTC)."""
-    if isinstance(value, str) and isinstance(other, pd.Series) and other.dtype.kind == "M":
-        moment = pd.Timestamp(value)
-        return moment.tz_localize("UTC") if moment.tzinfo is None else moment
-    return value
+def _plain(value: Any) -> Any:
+    return value.plain() if isinstance(value, Nested) else value
+
+
+def _alike(column: Any, other: Any, node: ast.expr) -> Any:
+    """
+    Return *other*, which *column* is compared with; a text as a time (UTC) if *column* has times.
+
+    What is of another sort is refused: it equals no row, so that ``!=`` would select them all.
+    What a JSON column holds may be of any sort. *node* is what the column is called.
+    """
+    if not isinstance(column, pd.Series):
+        return other
+    if isinstance(other, list):
+        return [_alike(column, each, node) for each in other]
+    sort, given = _sort(column), _sort(other)
+    if (sort, isinstance(other, str)) == ("time", True):
+        moment = pd.Timestamp(other)
+        if not pd.isna(moment):
+            return moment.tz_localize("UTC") if moment.tzinfo is None else moment
+    if sort and given and sort != given:
+        raise _Refused(f"{_words(node)} {_ALIKE[sort]}.")
+    return other
+
+
+def _sort(value: Any) -> str:
+    """Return the key of `_ALIKE` for a column or a constant; nothing when that is not known."""
+    if isinstance(value, pd.Series):
+        is_text = isinstance(value.dtype, pd.StringDtype)
+        return "text" if is_text else _SORTS.get(value.dtype.kind, "")
+    return {bool: "bool", int: "number", float: "number", str: "text"}.get(type(value), "")
 
 
 def _words(node: ast.AST) -> str:
