@@ -12,7 +12,8 @@ import io
 import json
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -114,16 +115,35 @@ class Folder:
         return path
 
     def read(self, name: str) -> bytes:
-        """Return the content of *name*. FileNotFoundError when it is not there."""
-        content: bytes = self.fs.cat_file(f"{self.path}/{name}")
+        """
+        Return the content of *name*. FileNotFoundError when it is not there.
+
+        Raises:
+            ConfigError: It can never be read: a folder on its way is a file, for example.
+        """
+        with _reading(f"{self.location}/{name}"):
+            content: bytes = self.fs.cat_file(f"{self.path}/{name}")
         return content
 
     def names(self) -> list[str]:
-        """Return the names of what is in it; none when it does not exist."""
+        """Return the names of what is in it; none when it does not exist. See `read`."""
         try:
-            return sorted(path.rpartition("/")[2] for path in self.fs.ls(self.path, detail=False))
+            with _reading(self.location):
+                paths = self.fs.ls(self.path, detail=False)
         except FileNotFoundError:
             return []
+        return sorted(path.rpartition("/")[2] for path in paths)
+
+
+@contextmanager
+def _reading(location: str) -> Iterator[None]:
+    """Tell as wrong input what no second attempt would read; other failures stay what they are."""
+    try:
+        yield
+    except (NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        reason = error.strerror or type(error).__name__
+        wanted = "storage.url of config.yaml must be a folder, and a plan a file, that we may read"
+        raise ConfigError(location, [f"It cannot be read: {reason}; {wanted}."]) from error
 
 
 def write_table(folder: Folder, kind: str, table: pd.DataFrame) -> str:

@@ -9,11 +9,14 @@ import pytest
 from rich.live import Live
 from rich.text import Text
 
-from pumphouse import cli
+from pumphouse import cli, tables
 from pumphouse.cli import console, files
 from pumphouse.cli.runs import minutes
 from pumphouse.cli.watch import code_of
 from pumphouse.errors import CloudUnreachable, ConfigError
+from pumphouse.inventory import Inventory
+from pumphouse.models import Role
+from pumphouse.tasks import storage
 
 HEAVY = (
     "prefect",
@@ -108,6 +111,7 @@ def test_a_missing_configuration_is_wrong_input(capsys: pytest.CaptureFixture[st
         (["migrate"], "Nothing is chosen"),
         (["migrate", "--project", "a"], "There is nobody to ask; give --yes"),
         (["discover", "--max-age", "soon"], "'soon' is not a number with m, h or d"),
+        (["discover", "--max-age", "999999999999d"], "six digits at most"),
         (["discover"], "No configuration was found and no server is named"),
         (["config", "show", "--config", "none.yaml"], "It cannot be read: No such file"),
     ],
@@ -120,6 +124,52 @@ def test_wrong_input_ends_with_2(
 ) -> None:
     """One sentence, no traceback, and nothing was touched."""
     monkeypatch.setattr(sys, "stdin", open("/dev/null"))  # noqa: SIM115
+
+    assert run(*words) == 2
+
+    shown = " ".join(capsys.readouterr().err.split())
+    assert said in shown
+    assert "Traceback" not in shown
+
+
+def test_without_an_input_there_is_nobody_to_ask(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service may start us with its standard input closed; Python has None for it then."""
+    monkeypatch.setattr(sys, "stdin", None)
+
+    assert run("migrate", "project:x") == 2
+    assert "There is nobody to ask" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["inventory", "export", "a-file"], "a-file: • It cannot be written: File exists"),
+        (["inventory", "export", "a-file/x"], "It cannot be written: Not a directory"),
+        (["inventory", "export", "taken"], "csv: • It cannot be written: Is a directory"),
+        (["inventory", "report", "-o", "none/x.html"], "x.html: • It cannot be written: No such"),
+        (["inventory", "list", "-c", "file.yaml"], "It cannot be read: Not a directory"),
+        (["inventory", "query", "servers", "-c", "file.yaml"], "It cannot be read: Not a direct"),
+    ],
+)
+def test_a_place_that_cannot_be_used_ends_with_2(
+    words: list[str],
+    said: str,
+    elsewhere: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A sentence with the place and the reason, no traceback."""
+    (elsewhere / "a-file").touch()
+    (elsewhere / "taken" / "source-regions.csv").mkdir(parents=True)
+    clouds = "source: {entry: a}\ntarget: {entry: b}\n"
+    (elsewhere / "config.yaml").write_text(clouds)
+    (elsewhere / "file.yaml").write_text(f"{clouds}storage: {{url: a-file}}\n")
+    if "file.yaml" not in words:
+        regions = tables.frame("regions", [{"id": "RegionOne"}])
+        found = Inventory(role=Role.SOURCE, tables={"regions": regions})
+        monkeypatch.setattr(storage, "latest", lambda *_: found)
 
     assert run(*words) == 2
 

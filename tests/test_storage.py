@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from pumphouse import tables
 from pumphouse.errors import ConfigError, TableMissing
@@ -205,6 +206,29 @@ def test_a_place_that_cannot_be_opened_is_wrong_input(
     with pytest.raises(ConfigError, match=said) as caught:
         Folder(url)
     assert (caught.value.origin, "storage.url" in str(caught.value)) == (url, True)
+
+
+@pytest.mark.parametrize("what", ["a file", "locked"])
+def test_a_place_that_cannot_be_read_is_wrong_input(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no empty storage: other failures than that nothing is there are told."""
+    url = tmp_path / "place"
+    url.touch()
+    if what == "locked":
+
+        def refuse(*_: object, **__: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        for name in ("ls", "cat_file"):
+            monkeypatch.setattr(LocalFileSystem, name, refuse)
+    said = "Not a directory" if what == "a file" else "Permission denied"
+    with pytest.raises(ConfigError, match=f"cannot be read: {said}") as caught:
+        storage.latest(str(url), "lab", Role.SOURCE)
+    assert caught.value.origin == f"{url}/inventories/lab/latest-source.json"
+    with pytest.raises(ConfigError, match=f"cannot be read: {said}") as caught:
+        storage.manifests(str(url), "lab")
+    assert caught.value.origin == f"{url}/inventories/lab"
 
 
 def test_names_sort_by_time() -> None:

@@ -2,7 +2,8 @@
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from pumphouse.cli.console import err, out, print_json
 from pumphouse.cli.console import table as new_table
 from pumphouse.cli.files import ConfigOption, load
 from pumphouse.cli.options import JsonOption
+from pumphouse.errors import ConfigError
 from pumphouse.models import Clouds, Role
 
 if TYPE_CHECKING:
@@ -134,11 +136,13 @@ def export(
     from pumphouse.reports import tables
 
     chosen = tables.known_format(form)
-    folder.mkdir(parents=True, exist_ok=True)
     written = 0
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     for role in clouds.roles:
         for name, text in tables.files(_inventory(config, role, at), chosen).items():
-            (folder / name).write_text(text, encoding="utf-8")
+            with _writing(folder / name):
+                (folder / name).write_text(text, encoding="utf-8")
             written += 1
     err.print(f"{written} tables are in {folder}.")
 
@@ -157,8 +161,19 @@ def report(
 
     name = load(config).name
     inventories = [_inventory(config, role, at) for role in clouds.roles]
-    output.write_text(discovery.html(f"Inventory of {name}", inventories), encoding="utf-8")
+    text = discovery.html(f"Inventory of {name}", inventories)
+    with _writing(output):
+        output.write_text(text, encoding="utf-8")
     err.print(f"The report is {output}.")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Tell that *path* cannot be written as wrong input: an operator gave it."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(str(path), [f"It cannot be written: {error.strerror}."]) from error
 
 
 def _inventory(

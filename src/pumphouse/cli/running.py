@@ -57,7 +57,8 @@ def confirm(what: str, question: str) -> None:
         ConfigError: There is nobody to ask.
         Refused: The answer was no.
     """
-    if not sys.stdin.isatty():
+    # A closed stdin is None.
+    if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigError(what, ["There is nobody to ask; give --yes, or --dry-run."])
     try:
         is_wanted = typer.confirm(question, default=False, err=True)

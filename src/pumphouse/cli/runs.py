@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pumphouse.flows.discover import Discovery
     from pumphouse.flows.migrate import Migration
 
-AGE = re.compile(r"^(\d+)([mhd])$")
+AGE = re.compile(r"^(\d{1,6})([mhd])$")
 PLANS = (".yaml", ".yml", ".parquet")
 MINUTES = {"m": 1, "h": 60, "d": 1440}
 
@@ -194,11 +194,12 @@ def minutes(age: str) -> int:
     Return how many minutes *age* (``30m``, ``2h``, ``1d``) is.
 
     Raises:
-        ConfigError: It is something else.
+        ConfigError: It is something else, or longer than any inventory is kept.
     """
     given = AGE.match(age)
     if not given:
-        raise ConfigError("--max-age", [f"{age!r} is not a number with m, h or d, as in 30m."])
+        problem = f"{age!r} is not a number with m, h or d, as in 30m; six digits at most."
+        raise ConfigError("--max-age", [problem])
     return int(given[1]) * MINUTES[given[2]]
 
 
