@@ -182,6 +182,10 @@ def test_a_missing_value_fulfils_no_comparison() -> None:
     """Neither equal nor unequal: nothing is known about it."""
     assert count('fault == "x"') == 0
     assert count('fault != "x"') == 0
+    assert count('fault not in ["x"]') == 0
+    never = SERVERS.assign(launched_at=SERVERS["launched_at"].mask(SERVERS["vcpus"] > 0))
+    for condition in ('launched_at != "2026-01-01"', 'not launched_at < "2026-01-01"'):
+        assert not expressions.mask(condition, never, "servers").any()
 
 
 def test_an_empty_condition_selects_all() -> None:

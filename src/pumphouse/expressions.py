@@ -191,8 +191,9 @@ class _Conditions:
             raise _Refused("is and is not are refused: write == or column.isna().")
         a, b = self.value(left, depth), self.value(right, depth)
         b, a = _alike(a, b, left), _alike(b, a, right)
+        a, b = _plain(a), _plain(b)
         try:
-            return _COMPARE[type(op)](_plain(a), _plain(b))
+            return _present(_COMPARE[type(op)](a, b), a, b)
         except TypeError:
             pair = f"{_words(left)} and {_words(right)}"
             raise _Refused(f"{pair} are of different types and have no order.") from None
@@ -203,7 +204,8 @@ class _Conditions:
             column = self.value(left, depth)
             if not isinstance(column, pd.Series | Nested):
                 raise _Refused("Left of in there must be a column.")
-            return _plain(column).isin(_alike(column, among, left))
+            plain = _plain(column)
+            return _present(plain.isin(_alike(column, among, left)), plain)
         element = self.value(left, depth)
         if isinstance(element, pd.Series | Nested | list):
             raise _Refused("Right of in there must be a list, or left of it a constant.")
@@ -280,6 +282,14 @@ class _Conditions:
 
 def _plain(value: Any) -> Any:
     return value.plain() if isinstance(value, Nested) else value
+
+
+def _present(result: Any, *sides: Any) -> Any:
+    """Return a comparison whose rows are missing where a side is: pandas takes NaT as unequal."""
+    for side in sides:
+        if isinstance(side, pd.Series) and isinstance(result, pd.Series):
+            result = result.astype("boolean").mask(side.isna())
+    return result
 
 
 def _alike(column: Any, other: Any, node: ast.expr) -> Any:
