@@ -4,7 +4,8 @@ The mover `manage`: a volume changes clouds within one pool of Ceph, and no byte
 Cinder finds an image by its name alone, so whoever has the name has the image. The target makes
 an empty volume, whose empty image is removed; then the source's image gets its name by one
 rename, and by one rename goes back. So it never has two owners, and whoever looks finds it under
-one of two names: docs/adr/0011-movers-on-ceph.md.
+one of two names; a rename that was killed may have left both, which Ceph's own id of the image
+shows: docs/adr/0011-movers-on-ceph.md.
 """
 
 from pumphouse.errors import CephFailed, Conflict, Unverified
@@ -45,7 +46,8 @@ def prepare(carrier: Carrier, volume: Row) -> Row:
     Safe to repeat, and while the volume is in use. The target may not read its parent's pool.
 
     Raises:
-        CephFailed: The target's volume is in another pool, or there are two images with data.
+        CephFailed: The target's volume is in another pool, there are two images with data, or one
+            under two names.
     """
     rbd = carrier.source_rbd
     copy = find_copy(carrier.target, volume["id"])
@@ -61,7 +63,7 @@ def prepare(carrier: Carrier, volume: Row) -> Row:
         rbd.change("flatten", home.spec, timeout_s=FLATTEN_S)
     taken = _taken(carrier, volume, copy)
     if rbd.info(taken):
-        _remove_empty(carrier, volume, taken)
+        _remove_empty(carrier, volume, home, taken)
     return copy
 
 
@@ -106,10 +108,11 @@ def give_back(carrier: Carrier, volume: Row) -> None:
 def bring_home(carrier: Carrier, volume: Row) -> None:
     """Take a volume's image from the target, whose volume stays and finds nothing any more."""
     rbd, home = carrier.source_rbd, _home(carrier, volume)
-    if rbd.info(home):
-        return
     copy = find_copy(carrier.target, volume["id"])
     taken = _taken(carrier, volume, copy) if copy else None
+    if rbd.info(home):
+        _require_one_name(carrier, home, taken)
+        return
     if taken is None or rbd.info(taken) is None:
         raise CephFailed("source", f"image {home.spec}", "it has neither of its two names")
     _require_unused(carrier, taken)
@@ -119,11 +122,14 @@ def bring_home(carrier: Carrier, volume: Row) -> None:
 def bring_there(carrier: Carrier, volume: Row) -> None:
     """Undo `bring_home`: let the target's volume, which stayed, have its image again."""
     copy = find_copy(carrier.target, volume["id"])
-    taken = _taken(carrier, volume, copy) if copy else None
-    if taken and carrier.source_rbd.info(taken) is None:
-        home = _home(carrier, volume)
-        _require_unused(carrier, home)
-        carrier.source_rbd.rename(home, taken.name)
+    if copy is None:
+        return
+    home, taken = _home(carrier, volume), _taken(carrier, volume, copy)
+    if carrier.source_rbd.info(taken):
+        _require_one_name(carrier, home, taken)
+        return
+    _require_unused(carrier, home)
+    carrier.source_rbd.rename(home, taken.name)
 
 
 def is_taken(source: Api, volume_id: str) -> bool:
@@ -139,10 +145,12 @@ def require_taken(carrier: Carrier, volume: Row) -> None:
 
     Raises:
         Unverified: The source has it, or the target has not.
+        CephFailed: It has both names.
     """
     copy = find_copy(carrier.target, volume["id"])
     home = _home(carrier, volume)
     taken = _taken(carrier, volume, copy) if copy else None
+    _require_one_name(carrier, home, taken)
     found = [f"image {home.spec} is still the source's"] if carrier.source_rbd.info(home) else []
     if taken is None or carrier.source_rbd.info(taken) is None:
         found.append(f"image {taken.spec if taken else 'of the copy'} does not exist")
@@ -186,12 +194,35 @@ def _forget_copy(carrier: Carrier, volume: Row, copy: Row) -> None:
     settle(carrier.target, copy["id"], carrier.timeout_s)
     rbd, taken = carrier.source_rbd, _taken(carrier, volume, copy)
     if rbd.info(taken):
-        _remove_empty(carrier, volume, taken)
+        _remove_empty(carrier, volume, _home(carrier, volume), taken)
     forget(carrier.target, copy["id"], carrier.timeout_s)
 
 
-def _remove_empty(carrier: Carrier, volume: Row, taken: Image) -> None:
+def _require_one_name(carrier: Carrier, home: Image, taken: Image | None) -> None:
+    """
+    Tell what a rename that was cut off left from an image that Cinder made for the copy.
+
+    `rbd` renames no further then, since the new name exists; the pool's directory has one of both.
+
+    Raises:
+        CephFailed: Both names lead to one image, and removing either would remove it.
+    """
+    rbd = carrier.source_rbd
+    here, there = rbd.info(home), rbd.info(taken) if taken else None
+    if taken is None or here is None or there is None or here["id"] != there["id"]:
+        return
+    spare = taken if home.name in rbd.names(home.pool) else home
+    why = (
+        f"a rename was cut off, and {taken.spec} is the same image: remove and delete neither. "
+        f"When `rbd status {home.spec}` shows no watchers, take the spare name away with "
+        f"`rados -p {spare.pool} rm rbd_id.{spare.name}`, which leaves the image as it is"
+    )
+    raise CephFailed("source", f"image {home.spec}", why)
+
+
+def _remove_empty(carrier: Carrier, volume: Row, home: Image, taken: Image) -> None:
     """Remove the image that Cinder made for the copy, if nothing was ever written there."""
+    _require_one_name(carrier, home, taken)
     if carrier.source_rbd.call("diff", taken.spec).strip():
         why = f"{taken.spec} has data too; find out which of the two is the volume's"
         raise CephFailed("source", f"image of volume {_label(volume)}", why)
@@ -219,6 +250,7 @@ def _identity(carrier: Carrier, volume: Row, copy: Row) -> str:
         if size != volume["size_gib"]
     ]
     if carrier.source_rbd.info(home):
+        _require_one_name(carrier, home, taken)
         differing.append(f"{home.spec} exists beside it")
     if differing:
         raise Unverified("volumes", _label(volume), copy["id"], differing)

@@ -19,6 +19,12 @@ CHUNK_BYTES = 1 << 20
 LONG = ("export-diff", "import-diff", "flatten", "rm")
 """Commands that tell how far they are, unless asked not to."""
 
+RENAME_S = 24 * 3600.0
+"""
+A rename gets the time that a pool needs to heal: killed between its steps it leaves an image under
+two names, and nothing else can be done in such a pool meanwhile.
+"""
+
 MISSING = 2
 """What `rbd` ends with when there is no such image."""
 
@@ -96,12 +102,15 @@ class Rbd:
                 stdin=subprocess.DEVNULL,
                 timeout=limit_s,
                 check=False,
+                # Ctrl-C in a terminal reaches every process there, and would end a rename too.
+                start_new_session=words[0] == "rename",
             )
         except FileNotFoundError as error:
             why = "the command rbd is not on this worker; install ceph-common"
             raise CephFailed(self.role, what, why) from error
         except subprocess.TimeoutExpired as error:
-            raise CephFailed(self.role, what, f"no answer within {limit_s:g} s") from error
+            why, left = f"no answer within {limit_s:g} s", "What it changed by then stays changed."
+            raise CephFailed(self.role, what, why, left) from error
 
     def info(self, image: Image) -> dict[str, Any] | None:
         """Return what Ceph knows of an image; None when there is none of that name."""
@@ -112,6 +121,11 @@ class Rbd:
         if done.returncode:
             raise CephFailed(self.role, " ".join(words), _last_line(done.stderr))
         found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def names(self, pool: str) -> list[str]:
+        """Return the names of the images that the directory of a pool has."""
+        found: list[str] = json.loads(self.call("ls", "--format", "json", pool))
         return found
 
     def snapshots(self, image: Image) -> list[str]:
@@ -133,8 +147,8 @@ class Rbd:
         return [watcher["address"] for watcher in told.get("watchers", [])]
 
     def rename(self, image: Image, name: str) -> None:
-        """Give an image another name in its pool."""
-        self.change("rename", image.spec, f"{image.pool}/{name}")
+        """Give an image another name in its pool, however long that takes."""
+        self.change("rename", image.spec, f"{image.pool}/{name}", timeout_s=RENAME_S)
 
 
 def _last_line(text: str) -> str:

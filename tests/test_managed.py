@@ -1,6 +1,7 @@
 """A volume that is handed over has one image and one owner, wherever a run is cut short."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -33,11 +34,13 @@ class World:
 
     def __init__(self) -> None:
         self.pool = {"volume-s1": "bytes"}
+        self.ids = {"volume-s1": "0a"}
         self.rows: dict[str, dict[str, Any]] = {"s1": {"id": "s1", "metadata": {}}}
         self.watching: list[str] = []
         self.snapshots_of: list[str] = []
         self.changes = 0
         self.at = 0
+        self.stuck = ""
 
     def changed(self, act: Callable[[], Any]) -> Any:
         """Do *act*, and cut the run short after it if it is its turn."""
@@ -50,7 +53,11 @@ class World:
 
     def info(self, image: Image) -> dict[str, Any] | None:
         """Tell of an image."""
-        return {"id": "0a", "size": 1 << 30} if image.name in self.pool else None
+        return {"id": self.ids[image.name], "size": 1 << 30} if image.name in self.pool else None
+
+    def names(self, pool: str) -> list[str]:
+        """Tell what the directory has: each image once, by the name that a rename came to."""
+        return [name for name in self.pool if name != self.stuck]
 
     def snapshots(self, image: Image) -> list[str]:
         """Tell of its snapshots."""
@@ -69,8 +76,12 @@ class World:
         self.changed(lambda: self.pool.pop(words[1].rpartition("/")[2]))
 
     def rename(self, image: Image, name: str) -> None:
-        """Give it another name."""
+        """Give it another name; the old stays if the rename is to be cut off."""
         assert name not in self.pool
+        self.ids[name] = self.ids[image.name]
+        if self.stuck:
+            self.pool[name] = self.pool[image.name]
+            raise CephFailed("source", "rename", "no answer")
         self.changed(lambda: self.pool.update({name: self.pool.pop(image.name)}))
 
     # ---- Cinder
@@ -82,6 +93,7 @@ class World:
             "metadata": {SOURCE_ID: "s1"}, "os-vol-host-attr:host": "new@shared#x",
         }  # fmt: skip
         self.rows["s1"]["metadata"] = {MOVER_KEY: "manage"}
+        self.ids["volume-t1"] = "0b"
         self.changed(lambda: (self.rows.update(t1=copy), self.pool.update({"volume-t1": ""})))
         return copy
 
@@ -193,6 +205,55 @@ def test_two_images_with_bytes_are_nobodys_to_remove(world: World) -> None:
         with pytest.raises(CephFailed, match="has data too"):
             act(carrier(), VOLUME)
     assert world.pool == {"volume-s1": "bytes", "volume-t1": "others"}
+
+
+@pytest.mark.parametrize("content", ["bytes", ""])
+@pytest.mark.parametrize("spare", ["volume-s1", "volume-t1"])
+def test_one_image_under_two_names_is_never_removed(
+    world: World, content: str, spare: str
+) -> None:
+    """A rename was cut off: what takes the spare name away is said, whatever is tried."""
+    world.pool["volume-s1"], world.stuck = content, spare
+    with pytest.raises(CephFailed, match="no answer"):
+        managed.take(carrier(), VOLUME)
+    both = {"volume-s1": content, "volume-t1": content}
+    world.rows["s1"] |= {"name": "data", "os-vol-host-attr:host": VOLUME["host"]}
+    for act in (
+        managed.give_back,
+        managed.bring_home,
+        managed.bring_there,
+        managed.prepare,
+        managed.take,
+        managed.require_taken,
+        lambda carrier, volume: managed.let_go(carrier, volume["id"]),
+    ):
+        with pytest.raises(CephFailed, match=rf"`rados -p pool rm rbd_id\.{spare}`") as failed:
+            act(carrier(), VOLUME)
+        assert "which of the two" not in str(failed.value)
+        assert world.pool == both
+        assert set(world.rows) == {"s1", "t1"}
+
+    # Somebody did as it says.
+    del world.pool[spare]
+    world.stuck = ""
+    managed.give_back(carrier(), VOLUME)
+    assert world.pool == {"volume-s1": content}
+
+
+def test_a_rename_that_left_the_old_name_is_seen(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ceph only warns when it could not remove that, and calls the rename done."""
+    world.stuck = "volume-s1"
+    rename = world.rename
+
+    def warned(image: Image, name: str) -> None:
+        with suppress(CephFailed):
+            rename(image, name)
+
+    monkeypatch.setattr(world, "rename", warned)
+    with pytest.raises(CephFailed, match=r"rm rbd_id\.volume-s1`"):
+        managed.take(carrier(), VOLUME)
 
 
 def test_another_back_end_is_another_pool(world: World) -> None:

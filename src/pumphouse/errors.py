@@ -320,17 +320,22 @@ class CephFailed(PumphouseError):
         what: The command, or the image.
 
         reason: What was wrong.
+
+        left: What it changed: a sentence.
     """
 
-    def __init__(self, role: str, what: str, reason: str) -> None:
-        super().__init__(role, what, reason)
+    def __init__(
+        self, role: str, what: str, reason: str, left: str = "This changed nothing."
+    ) -> None:
+        super().__init__(role, what, reason, left)
         self.role = role
         self.what = what
         self.reason = reason
+        self.left = left
 
     def __str__(self) -> str:
         return (
-            f"The {self.role}'s Ceph, {self.what}: {self.reason}. This changed nothing. Look at "
+            f"The {self.role}'s Ceph, {self.what}: {self.reason}. {self.left} Look at "
             f"migrate.rbd.{self.role} of the configuration and at the pool, and run again."
         )
 
