@@ -54,7 +54,8 @@ class Carrier:
         return self._rbd(self.migrate.rbd.target, "target")
 
     def _rbd(self, access: PoolAccess, role: str) -> Rbd:
-        return Rbd(access, role, self.migrate.rbd.command_timeout_s)
+        rbd = self.migrate.rbd
+        return Rbd(access, role, rbd.command_timeout_s, rbd.stall_timeout_s)
 
 
 @dataclass(frozen=True)

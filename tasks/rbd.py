@@ -4,10 +4,11 @@ import json
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from pumphouse.errors import CephFailed, CopyFailed, Interrupted
 from pumphouse.rbd_diffs import DiffDigest
@@ -16,6 +17,7 @@ from pumphouse.tasks.streams import Progress
 from pumphouse.tasks.waiting import NEVER
 
 CHUNK_BYTES = 1 << 20
+LOOK_EVERY_S = 0.5
 LONG = ("export-diff", "import-diff", "flatten", "rm")
 """Commands that tell how far they are, unless asked not to."""
 
@@ -53,6 +55,7 @@ class Rbd:
     access: PoolAccess
     role: str
     timeout_s: float = 60
+    stall_s: float = 300
 
     def pool(self, host: str | None) -> str:
         """
@@ -156,6 +159,58 @@ def _last_line(text: str) -> str:
     return lines[-1] if lines else "it gives no reason"
 
 
+class _Watch:
+    """
+    Kills what copies when no byte moved for too long, or when the run is told to stop.
+
+    A pool that is full, or has inactive placement groups, refuses nothing: who reads or writes
+    there waits without end, and hears nothing. What is killed ends that wait.
+    """
+
+    def __init__(
+        self,
+        processes: "Sequence[subprocess.Popen[bytes]]",
+        stall_s: float,
+        stop: threading.Event,
+    ) -> None:
+        self._processes = processes
+        self._stall_s = stall_s
+        self._stop = stop
+        self._moved_at = time.monotonic()
+        self._is_over = threading.Event()
+        self._has_killed = False
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def moved(self) -> None:
+        """Note that bytes moved just now."""
+        self._moved_at = time.monotonic()
+
+    def require_untouched(self, what: str, name: str) -> None:
+        """Raise the reason if it was this that ended the copy."""
+        if not self._has_killed:
+            return
+        if self._stop.is_set():
+            raise Interrupted("copying between two pools of Ceph")
+        why = f"rbd {what}: no byte moved for {self._stall_s:g} s."
+        raise CopyFailed("image of Ceph", name, why, f"{_STALLED} {_AGAIN}")
+
+    def _look(self) -> None:
+        while not self._stop.is_set() and time.monotonic() - self._moved_at < self._stall_s:
+            if self._is_over.wait(min(LOOK_EVERY_S, self._stall_s)):
+                return
+        self._has_killed = True
+        for process in self._processes:
+            process.kill()
+
+
 def send(
     source: Rbd,
     target: Rbd,
@@ -172,7 +227,7 @@ def send(
     since: The newest snapshot that both have; None copies everything that was ever written.
 
     Raises:
-        CopyFailed: It is not all there; the copy has no such snapshot.
+        CopyFailed: It is not all there, or stalled; the copy has no such snapshot.
         Interrupted: *stop* was set; likewise.
     """
     digest = DiffDigest()
@@ -189,14 +244,16 @@ def send(
             into.write(chunk)
             progress(digest.data_bytes, max(digest.size or 0, digest.data_bytes))
 
-        try:
-            _pump(reader.stdout, digest, take, stop)
-            into.close()
-        except BrokenPipeError:
-            # The writer ended; it says why below.
-            pass
-        finally:
-            codes = _end(reader, writer, digest.is_complete)
+        with _Watch((reader, writer), source.stall_s, stop) as watch:
+            try:
+                _pump(reader.stdout, digest, take, watch)
+                into.close()
+            except BrokenPipeError:
+                # The writer ended; it says why below.
+                pass
+            finally:
+                codes = _end(reader, writer, digest.is_complete)
+        watch.require_untouched(what, image.name)
         _require(what, codes, digest, said, image.name)
     return digest
 
@@ -211,14 +268,17 @@ def read_back(
     """Return the digest of what *snapshot* of *image* has beyond *since*. Errors as `send`."""
     digest = DiffDigest()
     from_ = ("--from-snap", since) if since else ()
+    what = f"export-diff {image.at(snapshot)}"
     with tempfile.TemporaryFile() as said:
         reader = _start(where.argv("export-diff", *from_, image.at(snapshot), "-"), said)
         assert reader.stdout is not None
-        try:
-            _pump(reader.stdout, digest, lambda chunk: None, stop)
-        finally:
-            codes = _end(reader, None, digest.is_complete)
-        _require(f"export-diff {image.at(snapshot)}", codes, digest, said, image.name)
+        with _Watch((reader,), where.stall_s, stop) as watch:
+            try:
+                _pump(reader.stdout, digest, lambda chunk: None, watch)
+            finally:
+                codes = _end(reader, None, digest.is_complete)
+        watch.require_untouched(what, image.name)
+        _require(what, codes, digest, said, image.name)
     return digest
 
 
@@ -237,13 +297,13 @@ def _start(
 
 
 def _pump(
-    reader: IO[bytes], digest: DiffDigest, take: Callable[[bytes], None], stop: threading.Event
+    reader: IO[bytes], digest: DiffDigest, take: Callable[[bytes], None], watch: _Watch
 ) -> None:
     while chunk := reader.read(CHUNK_BYTES):
-        if stop.is_set():
-            raise Interrupted("copying between two pools of Ceph")
+        watch.moved()
         digest.update(chunk)
         take(chunk)
+        watch.moved()
 
 
 def _end(
@@ -277,4 +337,8 @@ def _require(
     raise CopyFailed("image of Ceph", name, f"rbd {what} failed: {why}.", _AGAIN)
 
 
+_STALLED = (
+    "See with `ceph -s` of both whether a pool is full or has inactive placement groups; "
+    "migrate.rbd.stall_timeout_s says how long to wait."
+)
 _AGAIN = "What arrived is kept and used when it is run again, or deleted with the copy."

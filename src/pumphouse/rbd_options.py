@@ -71,6 +71,14 @@ class RbdOptions(_Section):
         title="Command time-out (s)",
         description="Of the small commands, which carry no data.",
     )
+    stall_timeout_s: float = Field(
+        default=300,
+        gt=0,
+        title="Stall time-out (s)",
+        description="A copy or a reading back of which no byte moved for so long is ended: a pool "
+        "that is full or has inactive placement groups answers nothing. Where images of many TiB "
+        "have no fast-diff, looking for what changed may take longer.",
+    )
 
 
 class SharedBackends(BaseModel):
