@@ -13,7 +13,7 @@ from pumphouse.blocks.site import Site
 from pumphouse.checks import AS_OF, MOVER_KEY
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.errors import CutOverFailed, Refused, RequestFailed
-from pumphouse.models import SOURCE_ID, Mover
+from pumphouse.models import OWN_ID, SOURCE_ID, Mover
 from pumphouse.steps import NAMES
 from pumphouse.tasks.cutover import CutOver
 from tests.lab import LABEL
@@ -194,7 +194,7 @@ def test_a_project_moves_and_a_second_run_writes_nothing(
     assert_named_and_grouped(target, tenant, copy, group)
     (spare_copy,) = target.block_storage.volumes(all_projects=True, name=spare.name)
     changed_at = source.block_storage.get_volume(spare.id).updated_at
-    marks = {SOURCE_ID: spare.id, MOVER_KEY: "image", AS_OF: changed_at}
+    marks = {SOURCE_ID: spare.id, OWN_ID: spare_copy.id, MOVER_KEY: "image", AS_OF: changed_at}
     assert spare_copy.metadata == {**marks, "readonly": "True"}
     del writes.seen[:]
     assert migrate(**options).done == 0
