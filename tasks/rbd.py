@@ -154,6 +154,11 @@ class Rbd:
         self.change("rename", image.spec, f"{image.pool}/{name}", timeout_s=RENAME_S)
 
 
+def gib(size_bytes: int) -> int:
+    """Return what Cinder says of an image that long: whole GiB, of which a part counts as one."""
+    return -(-size_bytes >> 30)
+
+
 def _last_line(text: str) -> str:
     lines = text.strip().splitlines()
     return lines[-1] if lines else "it gives no reason"

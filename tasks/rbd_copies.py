@@ -18,7 +18,7 @@ from pumphouse.rbd_options import looked_up
 from pumphouse.tables import Row
 from pumphouse.tasks.carrying import Carrier, Moved, forget_mover
 from pumphouse.tasks.empty_volumes import HOST, image_name, make_empty
-from pumphouse.tasks.rbd import Image, Rbd, read_back, send
+from pumphouse.tasks.rbd import Image, Rbd, gib, read_back, send
 from pumphouse.tasks.volumes import delete_volume, describe, find_copy, read_volume, unfinished
 from pumphouse.tasks.volumes import finish as set_flags
 
@@ -61,7 +61,7 @@ def finish(carrier: Carrier, volume: Row) -> Moved:
     Copy what changed since the last pass of a volume that nobody writes to; `prove` is to follow.
 
     Raises:
-        CephFailed, CopyFailed: It is not whole; `discard` takes it back.
+        CephFailed, CopyFailed, Unverified: It is not whole; `discard` takes it back.
     """
     twins: Twins | None = carrier.known.get(volume["id"])
     if twins is None:
@@ -70,6 +70,8 @@ def finish(carrier: Carrier, volume: Row) -> Moved:
             return Moved(found["id"])
         twins = carrier.known[volume["id"]] = _ensure(carrier, volume)
     sent = _send(carrier, twins)
+    if differing := _longer(twins, sent):
+        raise Unverified("volumes", _label(volume), twins.copy["id"], differing)
     set_flags(carrier.target, twins.copy["id"], volume)
     return Moved(twins.copy["id"], f"rbd:{sent.size}", sent.data_bytes)
 
@@ -197,7 +199,8 @@ def _twins(carrier: Carrier, volume: Row, copy: Row) -> Twins:
 def _ensure(carrier: Carrier, volume: Row) -> Twins:
     """Return the images, the target's made empty by Cinder where there is none to be used."""
     found = find_copy(carrier.target, volume["id"])
-    if found and found["status"] == "available":
+    # One of another size was made by an earlier run, before the volume was extended.
+    if found and found["status"] == "available" and found["size"] == volume["size_gib"]:
         twins = _twins(carrier, volume, found)
         if twins.since or not carrier.target_rbd.call("diff", twins.twin.spec).strip():
             return twins
@@ -243,6 +246,8 @@ def _differing(carrier: Carrier, twins: Twins) -> list[str]:
     *before, newest = twins.shared
     since = before[-1] if before else None
     sent = twins.sent or read_back(twins.source, twins.image, newest, since, carrier.stop)
+    if differing := _longer(twins, sent):
+        return differing
     if carrier.migrate.rbd.verify == "checksum":
         arrived = read_back(twins.target, twins.twin, newest, since, carrier.stop)
         size = arrived.size
@@ -251,6 +256,17 @@ def _differing(carrier: Carrier, twins: Twins) -> list[str]:
     else:
         size = (twins.target.info(twins.twin) or {}).get("size")
     return [] if size == sent.size else [f"size: {sent.size} bytes != {size} bytes"]
+
+
+def _longer(twins: Twins, sent: DiffDigest) -> list[str]:
+    """
+    Return that what was sent is not as long as Cinder says of the copy; nothing if it is.
+
+    It gave the image its own length, of which the target's Cinder knows nothing: to extend such a
+    volume there could cut it off.
+    """
+    long, known = gib(sent.size or 0), twins.copy["size"]
+    return [] if long == known else [f"size: {long} GiB was sent != {known} GiB of the copy"]
 
 
 def _remove_snapshots(carrier: Carrier, volume: Row, copy: Row | None) -> None:

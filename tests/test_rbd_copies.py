@@ -11,13 +11,13 @@ from pumphouse.errors import CephFailed, Unverified
 from pumphouse.models import SOURCE_ID, Mover
 from pumphouse.tasks import rbd_copies, volume_movers, volumes
 from pumphouse.tasks.carrying import Carrier
-from pumphouse.tasks.rbd import Image, Rbd
+from pumphouse.tasks.rbd import Image, Rbd, gib
 
 HOST = "os-vol-host-attr:host"
-VOLUME = {"id": "s1", "name": "data", "host": "old@rbd#x"}
+VOLUME = {"id": "s1", "name": "data", "host": "old@rbd#x", "size_gib": 1}
 COPY = {
     "id": "t1", "status": "available", "description": "half", "metadata": {SOURCE_ID: "s1"},
-    HOST: "new@rbd#x",
+    HOST: "new@rbd#x", "size": 1,
 }  # fmt: skip
 OPTIONS = MigrateOptions(
     rbd={  # type: ignore[arg-type]
@@ -36,6 +36,7 @@ class End:
         self.names = list(snapshots)
         self.asked: list[str] = []
         self.fault = ""
+        self.size = 8
 
     def pool(self, host: str) -> str:
         """Name the pool."""
@@ -44,7 +45,7 @@ class End:
     def info(self, image: Image) -> dict[str, Any]:
         """Tell of the image."""
         self.asked.append("info")
-        return {"size": 8}
+        return {"size": self.size}
 
     def snapshots(self, image: Image) -> list[str]:
         """Tell of its snapshots."""
@@ -71,15 +72,18 @@ class End:
 def _ends(monkeypatch: pytest.MonkeyPatch) -> tuple[End, End]:
     """Return both pools; the target's Cinder has an empty copy, of which *asked* notes reads."""
     here, there = End("here", "backup"), End("there")
-    digest = SimpleNamespace(data_bytes=5, size=8, hexdigest=lambda: "d")
+
+    def digest(end: End) -> Any:
+        return SimpleNamespace(data_bytes=5, size=end.size, hexdigest=lambda: "d")
 
     def send(source: End, target: End, image: Any, twin: Any, snapshot: str, *_: Any) -> Any:
         target.names.append(snapshot)
-        return digest
+        target.size = source.size
+        return digest(source)
 
     def read(end: End, image: Any, snapshot: str, since: str | None, *_: Any) -> Any:
         end.asked.append(f"{since}..{snapshot}")
-        return digest
+        return digest(end)
 
     def find(api: Any, id_: str) -> Any:
         there.asked.append("find")
@@ -178,6 +182,47 @@ def test_a_size_that_differs_is_seen(
 
     with pytest.raises(Unverified, match="size: 8 bytes != 9 bytes"):
         rbd_copies.bulk(carrier(), VOLUME)
+
+
+def test_a_volume_that_was_extended_on_the_way_is_not_taken(ends: tuple[End, End]) -> None:
+    """Its image at the target grew with it, and Cinder there would cut it off at an extension."""
+    known: dict[str, Any] = {}
+    rbd_copies.bulk(carrier(known=known), VOLUME)
+    ends[0].size = 2 << 30
+
+    with pytest.raises(Unverified, match="2 GiB was sent != 1 GiB of the copy"):
+        rbd_copies.finish(carrier(known=known), VOLUME)
+    # What a killed run had sent so is not called whole by the next one.
+    with pytest.raises(Unverified, match="2 GiB was sent != 1 GiB of the copy"):
+        rbd_copies.prove(carrier(), VOLUME)
+
+    assert "whole" not in ends[1].asked
+
+
+def test_a_copy_from_before_an_extension_is_made_anew(
+    ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed run made it; Cinder makes one of the size that the volume has now."""
+    here, there = ends
+    rbd_copies.bulk(carrier(), VOLUME)
+    here.size = 2 << 30
+    monkeypatch.setattr(
+        rbd_copies, "delete_volume", lambda api, id_, timeout_s: there.asked.append("deleted")
+    )
+    monkeypatch.setattr(
+        rbd_copies, "make_empty", lambda carrier, row, mover: COPY | {"size": row["size_gib"]}
+    )
+
+    rbd_copies.bulk(carrier(), VOLUME | {"size_gib": 2})
+
+    assert "deleted" in there.asked
+    assert there.names == ["pumphouse-1"]
+
+
+@pytest.mark.parametrize(("long", "whole"), [(1, 1), (1 << 30, 1), ((1 << 30) + 1, 2)])
+def test_a_part_of_a_gib_counts_as_one(long: int, whole: int) -> None:
+    """So Cinder counts an image that it was given to manage."""
+    assert gib(long) == whole
 
 
 def test_only_our_snapshots_are_removed(ends: tuple[End, End]) -> None:
