@@ -15,7 +15,7 @@ from pumphouse.tables import Row
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.carrying import Carrier, Moved, forget_mover, noted_mover
 from pumphouse.tasks.empty_volumes import HOST, forget, image_name, make_empty
-from pumphouse.tasks.rbd import Image
+from pumphouse.tasks.rbd import Image, gib
 from pumphouse.tasks.volumes import complete, find_copy, read_volume, settle
 from pumphouse.tasks.waiting import poll
 
@@ -51,7 +51,7 @@ def prepare(carrier: Carrier, volume: Row) -> Row:
     """
     rbd = carrier.source_rbd
     copy = find_copy(carrier.target, volume["id"])
-    if copy and (copy["status"].startswith("error") or copy["status"] == "creating"):
+    if copy and _is_useless(carrier, volume, copy):
         give_back(carrier, volume)
         copy = None
     copy = copy or make_empty(carrier, volume, Mover.MANAGE)
@@ -188,6 +188,14 @@ def _require_same_pool(carrier: Carrier, volume: Row, copy: Row) -> None:
         raise CephFailed("target", f"volume {_label(volume)}", why)
 
 
+def _is_useless(carrier: Carrier, volume: Row, copy: Row) -> bool:
+    """Tell whether what an earlier run made failed, or is empty and of a size that was."""
+    if copy["status"].startswith("error") or copy["status"] == "creating":
+        return True
+    differs = copy["size"] != volume["size_gib"]
+    return differs and carrier.source_rbd.info(_home(carrier, volume)) is not None
+
+
 def _forget_copy(carrier: Carrier, volume: Row, copy: Row) -> None:
     """Let the target forget a volume that the bytes have left, and what is left of its image."""
     # What Cinder is at, may be the making of an image.
@@ -246,7 +254,7 @@ def _identity(carrier: Carrier, volume: Row, copy: Row) -> str:
         raise CephFailed("source", f"image {taken.spec}", "the target does not have it")
     differing = [
         f"size: {volume['size_gib']} GiB at the source, {size} GiB {where}"
-        for size, where in ((copy["size"], "at the target"), (info["size"] / 2**30, "in the pool"))
+        for size, where in ((copy["size"], "at the target"), (gib(info["size"]), "in the pool"))
         if size != volume["size_gib"]
     ]
     if carrier.source_rbd.info(home):

@@ -180,6 +180,20 @@ def test_a_way_back_that_was_cut_short_is_finished(world: World, at: int) -> Non
         assert world.owners == ["volume-s1" if again is managed.give_back else "volume-t1"]
 
 
+def test_an_empty_copy_from_before_an_extension_is_made_anew(world: World) -> None:
+    """A killed run made it; to be seen after the stop only, it would fail the cut-over."""
+    managed.prepare(carrier(), VOLUME)
+    world.rows["t1"]["size"] = 3
+
+    assert managed.prepare(carrier(), VOLUME)["size"] == 1
+
+    managed.take(carrier(), VOLUME)
+    world.rows["t1"]["size"] = 3
+    # Extended at the target, it has the bytes: it stays.
+    assert managed.prepare(carrier(), VOLUME)["size"] == 3
+    assert world.owners == ["volume-t1"]
+
+
 def test_what_is_open_somewhere_is_not_renamed(world: World) -> None:
     """Two clients that write to one image destroy it."""
     world.watching = ["10.0.0.1"]
