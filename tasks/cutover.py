@@ -190,6 +190,10 @@ class CutOver(Readiness):
         if is_old:
             self._renew()
         self.after_step(RENEWED)
+        if is_old or self.group:
+            # To copy ahead anew may have taken hours: for it, or for another one of its group.
+            self.live = servers.read_server(self.source, self.id)
+            self.check_drift()
         if is_old:
             self.journal[STATE] = f"{SINCE}{int(time.time())}"
             servers.write_metadata(self.source, self.id, {STATE: self.journal[STATE]})

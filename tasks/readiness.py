@@ -16,6 +16,7 @@ from pumphouse.errors import (
 )
 from pumphouse.fingerprints import OWN
 from pumphouse.forwardings import Forwarding
+from pumphouse.models import ON_CEPH
 from pumphouse.tables import Row
 from pumphouse.tasks import (
     claims,
@@ -25,9 +26,11 @@ from pumphouse.tasks import (
     images,
     ports,
     servers,
+    volume_movers,
     volumes,
 )
 from pumphouse.tasks.crossing import Crossing
+from pumphouse.tasks.empty_volumes import HOST
 
 SHARED_SINCE = (2, 60)
 """Compute microversion that attaches a volume to several servers."""
@@ -78,7 +81,7 @@ class Readiness(Crossing):
             raise CutOverFailed(self.item.label, "prepare", str(error), state) from error
 
     def check_drift(self) -> None:
-        """Raise `WaitFailed` if the source server is not what the plan says."""
+        """Raise `WaitFailed` if the source server, or a volume of it, is not as the plan says."""
         metadata = self.live.get("metadata") or {}
         self.is_resumed = WAS in metadata
         state = metadata.get(WAS) or self.live["status"]
@@ -93,8 +96,24 @@ class Readiness(Crossing):
                 "A volume was attached or detached since; run again.",
             )
         for volume in self.row["attached"]:
+            self._require_same_volume(volume)
             if volume.get("is_multiattach"):
                 self._require_same_users(volume)
+
+    def _require_same_volume(self, volume: Row) -> None:
+        """Raise `WaitFailed` if a volume changed since the plan, or cannot be moved as it is."""
+        raw, mover = volumes.read_volume(self.source, volume["id"]), self.mover_of(volume)
+        label = f"volume {volume['name']} ({volume['id']})"
+        if words := checks.unreadable(raw):
+            raise WaitFailed(f"{label} to be available or in-use", f"It {words}")
+        # What is uploaded is found by its id alone, wherever it lies.
+        told = {"GiB": (volume["size_gib"], raw["size"])}
+        told |= {"back end": (volume["host"], raw.get(HOST))} if mover in ON_CEPH else {}
+        if found := [f"{of} {old} → {new}" for of, (old, new) in told.items() if old != new]:
+            became = f"It changed since ({', '.join(found)}); run again."
+            raise WaitFailed(f"{label} to be as in the plan", became)
+        if said := volume_movers.problems(self.carrier(volume), volume, mover):
+            raise WaitFailed(f"{label} to be ready for the mover {mover}", " ".join(said))
 
     def _require_same_users(self, volume: Row) -> None:
         """Raise `WaitFailed` if a volume that may be shared is at other servers than planned."""

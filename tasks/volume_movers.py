@@ -14,6 +14,13 @@ from pumphouse.tasks.api import Api
 from pumphouse.tasks.carrying import Carrier, Moved
 
 
+def problems(carrier: Carrier, volume: Row, mover: Mover) -> list[str]:
+    """Return what of its image keeps a volume from going by *mover*, as sentences; only reads."""
+    if mover is Mover.MANAGE:
+        return managed.problems(carrier, volume)
+    return rbd_copies.problems(carrier, volume) if mover is Mover.RBD else []
+
+
 def before(carrier: Carrier, volume: Row, mover: Mover) -> int:
     """Do what can be done while a volume is in use; return the bytes that were copied."""
     if mover is Mover.MANAGE:
@@ -95,8 +102,7 @@ def look(pair: Site, plan: Plan) -> list[str]:
 
 
 def _problems(carrier: Carrier, item: Item) -> list[str]:
-    seen = managed.problems if item.mover is Mover.MANAGE else rbd_copies.problems
     try:
-        return seen(carrier, item.row)
+        return problems(carrier, item.row, item.mover or Mover.IMAGE)
     except CephFailed as failed:
         return [str(failed)]

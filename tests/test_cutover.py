@@ -628,7 +628,96 @@ def test_an_address_that_came_since_the_plan_is_said_before_the_stop(
     assert calls == []
 
 
-VOLUME = {"id": "v", "name": "data", "attachments": [{"server_id": "s"}]}
+VOLUME = {
+    "id": "v", "name": "data", "attachments": [{"server_id": "s"}], "size_gib": 10,
+    "host": "old@rbd#x",
+}  # fmt: skip
+RAW = {"status": "in-use", "size": 10, "os-vol-host-attr:host": "old@rbd#x"}
+
+
+def seen_as(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch, mover: Mover, *raws: dict[str, Any]
+) -> None:
+    """Let the cut-over have one volume, which is each of *raws* in turn when it is looked at."""
+    row = {**ROW, "attached": [VOLUME]}
+    cutover.item = cutover.item.model_copy(update={"row": row, "movers": {"v": mover}})
+    live = {**LIVE, "os-extended-volumes:volumes_attached": [{"id": "v"}]}
+    left = list(raws)
+    monkeypatch.setattr(servers, "read_server", lambda api, id_: dict(live))
+    monkeypatch.setattr(servers, "write_metadata", lambda *_: None)
+    monkeypatch.setattr(volumes, "read_volume", lambda api, id_: left.pop(0))
+    monkeypatch.setattr(volume_movers, "problems", lambda *_: [])
+
+
+@pytest.mark.parametrize(
+    ("mover", "became", "said"),
+    [
+        (Mover.IMAGE, {"size": 20}, r"data \(v\) .*GiB 10 → 20\); run again"),
+        (Mover.RBD, {"size": 20}, r"data \(v\) .*GiB 10 → 20\); run again"),
+        (Mover.MANAGE, {"os-vol-host-attr:host": "old@b#y"}, "back end old@rbd#x → old@b#y"),
+        (Mover.IMAGE, {"status": "retyping"}, "It is retyping; wait until"),
+    ],
+)
+def test_a_volume_that_changed_since_the_plan_is_drift(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch,
+    mover: Mover, became: dict[str, Any], said: str,
+) -> None:  # fmt: skip
+    """Its copy would be of another size, or could not be made; nothing is touched."""
+    seen_as(cutover, monkeypatch, mover, RAW | became)
+    calls = recorded(monkeypatch, {})
+
+    with pytest.raises(CutOverFailed, match=rf"prepare: .*{said}.*Nothing was touched"):
+        cutover.run()
+
+    assert calls == []
+
+
+def test_a_volume_that_an_upload_cut_short_left_is_no_drift(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cinder may still upload it, or it is available by our own doing; it lies where it likes."""
+    uploaded = {"status": "uploading", "os-vol-host-attr:host": "old@b#y"}
+    seen_as(cutover, monkeypatch, Mover.IMAGE, RAW | uploaded, RAW | {"status": "available"})
+    cutover.live = servers.read_server(cutover.source, "s")
+
+    cutover.check_drift()
+    cutover.check_drift()
+
+
+def test_what_its_image_keeps_from_moving_is_said_before_the_stop(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A snapshot of it, which the pool shows and its volume does not."""
+    seen_as(cutover, monkeypatch, Mover.MANAGE, RAW)
+    monkeypatch.setattr(volume_movers, "problems", lambda *_: ["Its image has snapshots."])
+    calls = recorded(monkeypatch, {})
+
+    with pytest.raises(CutOverFailed, match="ready for the mover manage: Its image has snapshots"):
+        cutover.run()
+
+    assert calls == []
+
+
+@pytest.mark.parametrize(("when", "looks"), [("bulk", 1), ("remember", 2), ("stop", 3)])
+def test_a_volume_that_is_extended_meanwhile_is_seen_before_the_stop(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch, when: str, looks: int
+) -> None:
+    """While it is copied ahead, while others of its group are, or while they are so anew."""
+    ways = {name: getattr(CutOver, f"do_{name}") for name in ("bulk", "remember", "stop")}
+    calls = recorded(monkeypatch, {})
+    for name, way in ways.items():
+        monkeypatch.setattr(CutOver, f"do_{name}", way)
+    seen_as(cutover, monkeypatch, Mover.RBD, *[RAW] * looks, RAW | {"size": 20})
+    monkeypatch.setattr(steps, "discard_old", lambda _: None)
+    monkeypatch.setattr(steps, "copy_ahead", lambda _: None)
+    monkeypatch.setattr(servers, "set_power", lambda *_: calls.append("power"))
+    monkeypatch.setattr(CutOver, "floating_at_source", lambda *_: [])
+    cutover.group = "g"
+
+    with pytest.raises(CutOverFailed, match=rf"{when}: .*GiB 10 → 20\); run again"):
+        cutover.run()
+
+    assert [c for c in calls if not c.startswith("undo_") and c != "do_lock"] == []
 
 
 @pytest.fixture(name="found")

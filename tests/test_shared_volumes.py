@@ -13,7 +13,7 @@ from pumphouse.tasks import crossing_disks, images, servers, volume_movers, volu
 from pumphouse.tasks.cutover import CutOver
 
 VOLUME = {
-    "id": "v", "name": "data", "is_multiattach": True,
+    "id": "v", "name": "data", "is_multiattach": True, "size_gib": 2, "host": "old@rbd#x",
     "attachments": [{"server_id": "a"}, {"server_id": "b"}],
 }  # fmt: skip
 
@@ -68,6 +68,7 @@ def test_a_server_that_came_to_the_volume_since_is_drift(monkeypatch: pytest.Mon
     """It would go on writing to it at the source."""
     one = cutover("a")
     one.live = {"status": "ACTIVE", "os-extended-volumes:volumes_attached": [{"id": "v"}]}
+    monkeypatch.setattr(volumes, "read_volume", lambda api, id_: {"status": "in-use", "size": 2})
     monkeypatch.setattr(volumes, "users", lambda api, id_: ["b", "a"])
     one.check_drift()
     monkeypatch.setattr(volumes, "users", lambda api, id_: ["b", "a", "c"])
