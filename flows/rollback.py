@@ -158,13 +158,14 @@ def _verdicts(
             target.get("servers", copies.get(item.source_id)),
             history.get(item.source_id, ()),
             deletes_copy,
+            target,
         )
         for item in items
     }
     for id_, refusal in parted(items, found, source).items():
         found[id_] = found[id_].model_copy(update={"refusal": refusal})
     for item in intended.of("volumes"):
-        if said := volume_verdict(item, target.get("volumes", item.target_id)):
+        if said := volume_verdict(item, target.get("volumes", item.target_id), target):
             found[item.source_id] = said
     return found
 

@@ -11,6 +11,7 @@ shows: docs/adr/0011-movers-on-ceph.md.
 from pumphouse.errors import CephFailed, Conflict, Unverified
 from pumphouse.models import Mover
 from pumphouse.rbd_options import looked_up
+from pumphouse.returning import outgrown
 from pumphouse.tables import Row
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.carrying import Carrier, Moved, forget_mover, noted_mover
@@ -103,6 +104,24 @@ def give_back(carrier: Carrier, volume: Row) -> None:
     if copy:
         _forget_copy(carrier, volume, copy)
     forget_mover(carrier.source, volume["id"])
+
+
+def require_returnable(carrier: Carrier, volume: Row) -> None:
+    """
+    Look at a volume at the target, before anything of its return is done.
+
+    Raises:
+        Conflict: Home comes an image that the source's Cinder takes for another.
+    """
+    copy = find_copy(carrier.target, volume["id"])
+    if copy is None or not is_taken(carrier.source, volume["id"]):
+        return
+    params = {"all_tenants": 1, "volume_id": copy["id"]}
+    found = carrier.target.list("block-storage", "/snapshots", "snapshots", params=params)
+    # An old Cinder ignores the filter for some callers: look ourselves.
+    count = sum(raw["volume_id"] == copy["id"] for raw in found)
+    if words := outgrown(volume, copy["size"], count):
+        raise Conflict("volumes", _label(volume), [f"it {words}"])
 
 
 def bring_home(carrier: Carrier, volume: Row) -> None:

@@ -28,7 +28,7 @@ from pumphouse.steps import COMMITTED, RETURN, Step
 from pumphouse.tasks import claims, forwardings, health, ports, return_undo, servers
 from pumphouse.tasks.crossing import AILING, LOCKED, Crossing
 from pumphouse.tasks.crossing_disks import delete_copies
-from pumphouse.tasks.managed import bring_home
+from pumphouse.tasks.managed import bring_home, require_returnable
 from pumphouse.tasks.rollback import ENDS, said
 
 
@@ -96,6 +96,10 @@ class Return(Crossing):
             self.journal = {k: v for k, v in metadata.items() if k.startswith(OWN)}
             self.is_resumed = RETURNING in self.journal
             self.copy = self._find_copy()
+            if is_away and not self.is_resumed:
+                # One that is under way is ended: its volumes may be home already.
+                for volume in self.managed:
+                    require_returnable(self.carrier(volume), volume)
             self.after_step("prepare")
         except PumphouseError as error:
             state = "Nothing was touched; the copy is as it was."

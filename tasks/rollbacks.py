@@ -16,7 +16,7 @@ from pumphouse.plan import Item
 from pumphouse.returning import What
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.carrying import Carrier
-from pumphouse.tasks.managed import give_back
+from pumphouse.tasks.managed import give_back, require_returnable
 from pumphouse.tasks.meeting import Meeting
 from pumphouse.tasks.moving import Clock, Work
 from pumphouse.tasks.owners import owner
@@ -100,6 +100,7 @@ def return_volume(work: Work, item: Item, ids: Ids, what: What, deletes_copy: bo
         source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
         timeout_s = work.pair.timeouts.volume_s
         way = Carrier(source, target, None, work.pair.migrate, timeout_s, work.stop)
+        require_returnable(way, item.row)
         give_back(way, item.row)
     done = clock.entry(item, "", (source, target), message="It is at the source as it is now.")
     return done.model_copy(update={"action": what.value, "predicted_s": None})

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from pumphouse.checks import MOVER_KEY
 from pumphouse.config import MigrateOptions
-from pumphouse.models import Action, Mover
+from pumphouse.models import SOURCE_ID, Action, Mover
 from pumphouse.plan import Item, Plan
 from pumphouse.planning import Wishes, plan
 from pumphouse.rbd_options import SharedBackends, looked_up
@@ -137,14 +137,15 @@ def handed(**values: Any) -> Item:
 def test_a_volume_that_was_handed_over_returns_alone_or_with_its_server() -> None:
     """Nobody may use it at the target; one that was copied is at the source anyway."""
     free, used = {"attachments": []}, {"attachments": [{"server_id": "T9"}]}
-    back = volume_verdict(handed(), free)
+    there = estate({})
+    back = volume_verdict(handed(), free, there)
     assert back is not None
     assert (back.what, back.obstacles(False)) == (What.RETURN, [])
-    refused = volume_verdict(handed(), used)
+    refused = volume_verdict(handed(), used, there)
     assert refused is not None
     assert "Volume data (vol1): Server T9 of the target uses it" in refused.obstacles(True)[0]
-    assert volume_verdict(handed(attachments=[{"server_id": "v1"}]), free) is None
-    assert volume_verdict(handed(metadata={}), free) is None
+    assert volume_verdict(handed(attachments=[{"server_id": "v1"}]), free, there) is None
+    assert volume_verdict(handed(metadata={}), free, there) is None
 
 
 def test_what_returns_with_its_bytes_loses_nothing() -> None:
@@ -154,13 +155,45 @@ def test_what_returns_with_its_bytes_loses_nothing() -> None:
             "metadata": {}}  # fmt: skip
     server = row(
         "servers", id="v1", status="SHUTOFF", metadata=metadata, volumes=[{"id": "vol1"}]
-    ) | {"attached": [{"id": "vol1"}], "ports": []}
+    ) | {"attached": [{"id": "vol1", "metadata": {}}], "ports": []}
     made = Item(
         kind="servers", source_id="v1", name="web", project="shop", action=Action.SKIP,
         target_id="T1", reason="", row=server, movers={"vol1": Mover.MANAGE},
     )  # fmt: skip
-    assert verdict(made, copy, [], False).losses == ()
+    assert verdict(made, copy, [], False, estate({})).losses == ()
     rooted = made.model_copy(update={"row": server | {"image_id": "i1"}})
-    lost = " ".join(verdict(rooted, copy, [], False).losses)
+    lost = " ".join(verdict(rooted, copy, [], False, estate({})).losses)
     assert "has run since" in lost
     assert "vol1 return as they are now" in lost
+
+
+@pytest.mark.parametrize(
+    ("gib", "snapshots", "said"),
+    [
+        (2, 0, "has 2 GiB at the target, and 1 at the source, whose Cinder would cut it off"),
+        (1, 1, "has 1 snapshot(s) at the target, which would be lost with its image; delete them"),
+        (1, 0, ""),
+    ],
+)
+def test_what_the_source_cannot_have_back_is_refused(gib: int, snapshots: int, said: str) -> None:
+    """Its row there has the old size and no snapshots; alone or with its server."""
+    copy = {"id": "V1", "size_gib": gib, "metadata": {SOURCE_ID: "vol1"}, "attachments": []}
+    kept = [{"id": str(n), "volume_id": "V1"} for n in range(snapshots)]
+    there = estate({"volumes": [copy], "snapshots": [*kept, {"id": "9", "volume_id": "V2"}]})
+    volume = handed(size_gib=1)
+    alone = volume_verdict(volume, copy, there)
+    server = row("servers", id="v1", status="SHUTOFF", metadata={"pumphouse:migrated_to": "T1"})
+    made = Item(
+        kind="servers", source_id="v1", name="web", action=Action.SKIP, reason="",
+        movers={"vol1": Mover.MANAGE},
+        row=server | {"attached": [volume.row | {"name": "data"}], "ports": []},
+    )  # fmt: skip
+    with_server = verdict(made, None, [], False, there)
+
+    assert alone is not None
+    words = [" ".join(each.obstacles(True)) for each in (alone, with_server)]
+    if said:
+        assert f"It {said}" in words[0]
+        assert f"Its volume data (vol1) {said}" in words[1]
+    else:
+        assert words == ["", ""]

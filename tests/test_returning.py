@@ -11,11 +11,11 @@ from pumphouse.checks import RETURNED, RETURNING
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.config import Timeouts
 from pumphouse.errors import ReturnFailed
-from pumphouse.models import SOURCE_ID, Action
+from pumphouse.models import SOURCE_ID, Action, Mover
 from pumphouse.plan import Item
 from pumphouse.returning import BACK, CHECKED, Verdict, What, parted, together, verdict
 from pumphouse.steps import COMMITTED, RETURN
-from pumphouse.tasks import claims, return_undo, servers
+from pumphouse.tasks import claims, managed, return_undo, servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.returning import Return, drop_copy
 from pumphouse.tasks.taking_back import take_back_return
@@ -38,7 +38,7 @@ def item(metadata: dict[str, str], status: str = "SHUTOFF") -> Item:
 def judged(metadata: dict[str, str], copy: Any = COPY, *actions: str, delete: bool = False,
            status: str = "SHUTOFF") -> Verdict:  # fmt: skip
     history = [{"action": action} for action in actions]
-    return verdict(item(metadata, status), copy, history, delete)
+    return verdict(item(metadata, status), copy, history, delete, estate({}))
 
 
 def test_a_copy_that_ran_wrote_to_its_disks() -> None:
@@ -130,6 +130,60 @@ def way(monkeypatch: pytest.MonkeyPatch) -> Return:
         ids={"ports": {}, "floating_ips": {}},
         timeouts=Timeouts(),
     )
+
+
+@pytest.mark.parametrize(
+    ("copy", "snapshots", "said"),
+    [
+        ({"size": 20, "is_taken": False}, [], ""),
+        ({"size": 20}, [], "it has 20 GiB at the target, and 10 at the source"),
+        ({"size": 10}, ["V", "V"], r"it has 2 snapshot\(s\) at the target.* delete them there"),
+        ({"size": 10}, ["X"], ""),
+        (None, [], ""),
+    ],
+)
+def test_a_volume_that_the_source_cannot_have_back_is_said_before_the_stop(
+    way: Return, monkeypatch: pytest.MonkeyPatch,
+    copy: dict[str, Any] | None, snapshots: list[str], said: str,
+) -> None:  # fmt: skip
+    """Its image would be longer than its row says, or the target could not let go of it."""
+    volume = {"id": "v", "name": "data", "size_gib": 10}
+    way.item = way.item.model_copy(
+        update={"row": {**way.row, "attached": [volume]}, "movers": {"v": Mover.MANAGE}}
+    )
+    monkeypatch.setattr(managed, "find_copy", lambda api, id_: copy and {"id": "V", **copy})
+    # One that was copied before the site said manage is at the source as it was.
+    monkeypatch.setattr(managed, "is_taken", lambda *_: (copy or {}).get("is_taken", True))
+    calls = recorded(way, monkeypatch)
+    with FakeCloud() as cloud, Api(cloud.block(), "target") as api:
+        way.target = api
+        rows = [{"id": str(n), "volume_id": of} for n, of in enumerate(snapshots)]
+        cloud.listing("block-storage", "/snapshots", "snapshots", rows)
+        if not said:
+            way.run()
+            assert calls == NAMES
+            return
+        with pytest.raises(ReturnFailed, match=rf"prepare: .*{said}.*Nothing was touched"):
+            way.run()
+        assert calls == []
+
+
+def test_a_return_that_is_under_way_is_ended_whatever_its_volumes_are(
+    way: Return, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be home already, and one of the two servers must run."""
+    way.item = way.item.model_copy(
+        update={"row": {**way.row, "attached": [{"id": "v"}]}, "movers": {"v": Mover.MANAGE}}
+    )
+    metadata = {**MOVED, RETURNING: "ACTIVE"}
+    monkeypatch.setattr(
+        servers, "settle", lambda *_: {"id": "x", "status": "SHUTOFF", "metadata": metadata}
+    )
+    calls = recorded(way, monkeypatch)
+
+    way.run()
+
+    assert calls == NAMES
 
 
 def recorded(way: Return, monkeypatch: pytest.MonkeyPatch, broken: str = "") -> list[str]:
@@ -373,7 +427,7 @@ def test_servers_that_share_a_volume_return_together_or_not_at_all() -> None:
     """One that is at the target and was not named holds the others there."""
     here = estate({"servers": [{"id": i, "name": f"web-{i}", "metadata": MOVED} for i in "abc"]})
     every = sharing(a=MOVED, b=MOVED, c=MOVED)
-    found = {each.source_id: verdict(each, COPY, (), False) for each in every}
+    found = {each.source_id: verdict(each, COPY, (), False, estate({})) for each in every}
 
     assert parted(every, found, here) == {}
     assert [[each.source_id for each in group] for group in together(every, found)] == [
@@ -389,7 +443,7 @@ def test_servers_that_share_a_volume_return_together_or_not_at_all() -> None:
 def test_one_that_is_back_already_waits_for_nobody() -> None:
     """What a killed run has brought back is only ended."""
     every = sharing(a={**MOVED, RETURNING: f"ACTIVE {CHECKED}"}, b={**MOVED, RETURNING: "ACTIVE"})
-    found = {each.source_id: verdict(each, COPY, (), False) for each in every}
+    found = {each.source_id: verdict(each, COPY, (), False, estate({})) for each in every}
 
     assert [[each.source_id for each in group] for group in together(every, found)] == [["b"]]
 

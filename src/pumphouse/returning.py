@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pumphouse.bonds import bonds, groups
 from pumphouse.checks import RETURNED, RETURNING, migrated, was
+from pumphouse.comparison import mark
 from pumphouse.estate import Estate
 from pumphouse.models import Mover
 from pumphouse.movers import noted
@@ -79,8 +80,48 @@ def copy_id(item: Item) -> str | None:
     return migrated(item.row) or item.target_id
 
 
+def outgrown(volume: Row, gib: int, snapshots: int) -> str:
+    """
+    Return what became of a volume at the target that the source cannot have back; or nothing.
+
+    volume: Of the source, handed over and not copied.
+    gib, snapshots: The size that the target's Cinder knows, and how many snapshots it has of it.
+    """
+    if snapshots:
+        return (
+            f"has {snapshots} snapshot(s) at the target, which would be lost with its image; "
+            "delete them there"
+        )
+    if gib != volume["size_gib"]:
+        return (
+            f"has {gib} GiB at the target, and {volume['size_gib']} at the source, whose Cinder "
+            "would cut it off; copy what is in it to a volume of the source, or write its size "
+            "into the database of the source's Cinder first"
+        )
+    return ""
+
+
+def unreturnable(volume: Row, target: Estate) -> str:
+    """Return `outgrown` of a volume's copy in the tables of the *target*."""
+    copies = target.grouped("volumes", "mark", mark).get(volume["id"], [])
+    found = [
+        outgrown(volume, copy["size_gib"], len(target.where("snapshots", "volume_id", copy["id"])))
+        for copy in copies
+    ]
+    return next(filter(None, found), "")
+
+
+def handed(item: Item) -> list[Row]:
+    """Return the volumes of a server that were handed over and not copied."""
+    return [v for v in item.row["attached"] if item.movers.get(v["id"]) is Mover.MANAGE]
+
+
 def verdict(
-    item: Item, copy: Row | None, actions: Sequence[Mapping[str, Any]], deletes_copy: bool
+    item: Item,
+    copy: Row | None,
+    actions: Sequence[Mapping[str, Any]],
+    deletes_copy: bool,
+    target: Estate,
 ) -> Verdict:
     """
     Return what a rollback makes of the server of *item*.
@@ -88,6 +129,7 @@ def verdict(
     copy: Its copy in the target's table; None when it is gone.
     actions: What Nova did with the copy, newest first, as ``os-instance-actions`` has it.
     deletes_copy: Whether copies are deleted, also those that an earlier rollback left.
+    target: Where its volumes are now.
     """
     metadata = item.row["metadata"] or {}
     if not migrated(item.row) and RETURNING not in metadata:
@@ -99,7 +141,11 @@ def verdict(
     if RETURNING in metadata:
         reason = "A return that was cut short is carried on."
         return Verdict(server=item.label, what=What.RETURN, reason=reason)
-    refusal = ""
+    refusal = " ".join(
+        f"Its volume {volume['name']} ({volume['id']}) {words}."
+        for volume in handed(item)
+        if noted(volume) and (words := unreturnable(volume, target))
+    )
     if item.row["status"] not in ("SHUTOFF", "ACTIVE") or item.row["task_state"]:
         busy = f" and {item.row['task_state']}" if item.row["task_state"] else ""
         refusal = f"It is {item.row['status']}{busy} at the source; repair that first."
@@ -143,7 +189,7 @@ def together(items: Sequence[Item], found: Mapping[str, Verdict]) -> list[list[I
     return [those for each in sets if (those := [i for i in todo if i.source_id in each])]
 
 
-def volume_verdict(item: Item, copy: Row | None) -> Verdict | None:
+def volume_verdict(item: Item, copy: Row | None, target: Estate) -> Verdict | None:
     """
     Return what a rollback makes of a volume: it returns if it was handed over by itself.
 
@@ -152,13 +198,16 @@ def volume_verdict(item: Item, copy: Row | None) -> Verdict | None:
     if item.mover is not Mover.MANAGE or item.row["attachments"] or noted(item.row) is None:
         return None
     users = [a["server_id"] for a in (copy["attachments"] or [] if copy else [])]
-    used = f"Server {', '.join(users)} of the target uses it; detach it there." if users else ""
+    words = unreturnable(item.row, target)
+    refusal = f"It {words}." if words else ""
+    if users:
+        refusal = f"Server {', '.join(users)} of the target uses it; detach it there."
     return Verdict(
         server=item.label,
         kind="Volume",
         what=What.RETURN,
         reason="It was handed over and not copied; it returns as it is now.",
-        refusal=used,
+        refusal=refusal,
     )
 
 
@@ -172,11 +221,11 @@ def losses(item: Item, copy: Row | None, actions: Sequence[Mapping[str, Any]]) -
     stopped and was not started since wrote nothing but what its one boot at its arrival did.
     """
     row = item.row
-    handed = [v["id"] for v in row["attached"] if item.movers.get(v["id"]) is Mover.MANAGE]
+    back = [volume["id"] for volume in handed(item)]
     if copy is None:
         return ["Its copy is gone, and with it whatever was written there."]
     found = []
-    if handed and not row["image_id"] and len(handed) == len(row["attached"]):
+    if back and not row["image_id"] and len(back) == len(row["attached"]):
         return _changed(row, copy)
     if was(row) == "ACTIVE":
         since = copy["launched_at"] or copy["created_at"]
@@ -189,9 +238,9 @@ def losses(item: Item, copy: Row | None, actions: Sequence[Mapping[str, Any]]) -
             f"Its copy {copy['id']} was changed since it arrived ({', '.join(done)}): what was "
             "written there is not at the source, and is lost."
         )
-    if found and handed:
+    if found and back:
         found.append(
-            f"But its volume(s) {', '.join(handed)} return as they are now: they may not fit the "
+            f"But its volume(s) {', '.join(back)} return as they are now: they may not fit the "
             "rest, which is older."
         )
     return found + _changed(row, copy)
