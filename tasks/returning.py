@@ -31,6 +31,8 @@ from pumphouse.tasks.crossing_disks import delete_copies
 from pumphouse.tasks.managed import bring_home, require_returnable
 from pumphouse.tasks.rollback import ENDS, said
 
+NAMES = tuple(step.name for step in RETURN)
+
 
 @dataclass(frozen=True)
 class Returned:
@@ -63,7 +65,7 @@ class Return(Crossing):
                 self.after_step(step.name)
             except ENDS as error:  # whatever it is, one of the two must run
                 cause = self.meeting.ended(self.item.label, error)
-                state = return_undo.undo(self, step.name)
+                state = return_undo.undo(self, self._reached(step.name))
                 if not isinstance(cause, Exception):
                     self.log(state)
                     raise
@@ -74,6 +76,11 @@ class Return(Crossing):
     def is_committed(self) -> bool:
         """Whether an earlier run came so far that it works at the source."""
         return is_committed(self.journal)
+
+    def _reached(self, step: str) -> str:
+        """Return how far it had come when *step* failed; an earlier run may have come further."""
+        is_early = NAMES.index(step) < NAMES.index("check")
+        return "check" if self.is_resumed and is_early else step
 
     def _todo(self) -> list[Step]:
         if self.journal.get(RETURNING) == BACK:
@@ -103,6 +110,9 @@ class Return(Crossing):
             self.after_step("prepare")
         except PumphouseError as error:
             state = "Nothing was touched; the copy is as it was."
+            known = (self.live or self.row).get("metadata") or {}
+            if RETURNING in known and not isinstance(error, ServerClaimed):
+                state = "Nothing was touched; it is half-way back: run the rollback again."
             raise ReturnFailed(self.item.label, "prepare", str(error), state) from error
 
     def _require_unclaimed(self, metadata: Mapping[str, str]) -> None:

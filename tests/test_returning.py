@@ -10,7 +10,7 @@ import pytest
 from pumphouse.checks import RETURNED, RETURNING
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.config import Timeouts
-from pumphouse.errors import ReturnFailed
+from pumphouse.errors import ReturnFailed, WaitFailed
 from pumphouse.models import SOURCE_ID, Action, Mover
 from pumphouse.plan import Item
 from pumphouse.returning import BACK, CHECKED, Verdict, What, parted, together, verdict
@@ -219,6 +219,38 @@ def test_a_failure_before_the_check_has_passed_is_undone(
         "undo start", "undo restore", "undo fetch", "undo release", "undo stop", "undo hold",
         "undo note",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("step", ["note", "hold", "stop", "release"])
+def test_what_an_earlier_run_has_done_is_taken_back_too(
+    way: Return, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """It may have come further than the step that failed now, and has left the copy down."""
+    noted = {"id": "x", "status": "SHUTOFF", "metadata": {**MOVED, RETURNING: "ACTIVE"}}
+    monkeypatch.setattr(servers, "settle", lambda *_: noted)
+    calls = recorded(way, monkeypatch, step)
+
+    with pytest.raises(ReturnFailed, match="Everything was undone: the copy is ACTIVE"):
+        way.run()
+
+    assert calls[NAMES.index(step) + 1 :] == [
+        "undo start", "undo restore", "undo fetch", "undo release", "undo stop", "undo hold",
+        "undo note",
+    ]  # fmt: skip
+
+
+def test_a_return_that_cannot_go_on_is_not_said_to_be_as_it_was(
+    way: Return, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An earlier run has stopped the copy: who reads that it is as it was would leave it so."""
+    noted = {"id": "v1", "status": "SHUTOFF", "metadata": {**MOVED, RETURNING: "ACTIVE"}}
+    monkeypatch.setattr(
+        servers, "settle",
+        lambda api, id_, *_: noted if id_ == "v1" else _raise(WaitFailed("V1", "It is busy.")),
+    )  # fmt: skip
+
+    with pytest.raises(ReturnFailed, match=r"prepare: .*half-way back: run the rollback again"):
+        way.run()
 
 
 def test_what_prefect_stops_is_undone_too(way: Return, monkeypatch: pytest.MonkeyPatch) -> None:
