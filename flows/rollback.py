@@ -79,7 +79,8 @@ def rollback(
 
     Args:
         selection: Which servers, in the words of the flow plan: web-1, project:shop, tag:blue …
-            Those that were not migrated are left alone.
+            Those that were not migrated are left alone; a cut-over that was cut short and left
+            its server down is taken back.
 
         projects: Names or ids of projects whose servers return.
 

@@ -16,7 +16,8 @@ from prefect import runtime
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 
-from pumphouse.checks import RETURNING, SINCE, STATE, WAS
+from pumphouse import checks
+from pumphouse.checks import RETURNING
 from pumphouse.images import UNFINISHED
 
 CLOCK_S = 2
@@ -57,10 +58,14 @@ def run_id() -> str:
 
 def is_half_way(metadata: Mapping[str, str], run: str) -> bool:
     """Return whether *run* was moving the server with this *metadata*, and has not ended."""
-    if not metadata.get(RUN, "").startswith(f"{run} "):
+    if run_of(metadata) != run:
         return False
-    is_cut_over = WAS in metadata and metadata.get(STATE, "").startswith(SINCE)
-    return is_cut_over or RETURNING in metadata
+    return checks.is_half_way(metadata) or RETURNING in metadata
+
+
+def run_of(metadata: Mapping[str, str]) -> str:
+    """Return the run that noted itself on a server; empty when none did, or its note is gone."""
+    return metadata.get(RUN, "").partition(" ")[0]
 
 
 def rival(note: str, key: str = RUN) -> str:

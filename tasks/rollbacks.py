@@ -14,13 +14,16 @@ from pumphouse.ledger import Entry
 from pumphouse.models import Role
 from pumphouse.plan import Item
 from pumphouse.returning import What
+from pumphouse.tasks import claims
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.carrying import Carrier
+from pumphouse.tasks.cutover import CutOver
 from pumphouse.tasks.managed import give_back, require_returnable
 from pumphouse.tasks.meeting import Meeting
 from pumphouse.tasks.moving import Clock, Work
 from pumphouse.tasks.owners import owner
 from pumphouse.tasks.returning import Return, drop_copy
+from pumphouse.tasks.taking_back import take_back
 
 History = dict[str, list[dict[str, Any]]]
 
@@ -48,10 +51,13 @@ def read_history(pair: Site, copies: Mapping[str, str]) -> History:
 @task(task_run_name="return {item.name}", cache_policy=NO_CACHE)
 def return_server(work: Work, item: Item, ids: Ids, what: What, deletes_copy: bool) -> Entry:
     """
-    Return one server, or delete its old copy. What a killed run left is found in the journal.
+    Return one server, take back a cut-over that was cut short, or delete an old copy.
+
+    What a killed run left is found in the journal.
 
     Raises:
         ReturnFailed: The copy runs as before, or the message says what does not.
+        CutOverFailed: Not everything of a cut-over could be taken back.
     """
     logger = get_run_logger()
     group = work.meeting
@@ -60,27 +66,29 @@ def return_server(work: Work, item: Item, ids: Ids, what: What, deletes_copy: bo
         stack.enter_context(group.seat(item.label) if group else work.slots.cutover())
         clock = Clock()
         source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
-        way = Return(
-            source=source,
-            target=target,
-            sign_in=lambda user, project: owner(work.pair.target, target, user, project),
-            item=item,
-            ids=ids,
-            timeouts=work.pair.timeouts,
-            migrate=work.pair.migrate,
-            log=logger.info,
-            stop=work.stop,
-            on_step=lambda name: logger.info("%s: %s", item.label, name),
-            checks=work.checks.get(item.source_id, ()),
-            deletes_copy=deletes_copy,
-            after_step=lambda name: group.meet(item.label, name) if group else None,
-            meeting=group or Meeting(),
-        )
-        if what is What.DELETE_COPY:
-            drop_copy(way)
-            words: dict[str, Any] = {"message": "Its old copy was deleted."}
+        crossing: dict[str, Any] = {
+            "source": source,
+            "target": target,
+            "sign_in": lambda user, project: owner(work.pair.target, target, user, project),
+            "item": item,
+            "ids": ids,
+            "timeouts": work.pair.timeouts,
+            "migrate": work.pair.migrate,
+            "log": logger.info,
+            "stop": work.stop,
+            "on_step": lambda name: logger.info("%s: %s", item.label, name),
+            "checks": work.checks.get(item.source_id, ()),
+            "after_step": lambda name: group.meet(item.label, name) if group else None,
+            "meeting": group or Meeting(),
+        }
+        if what is What.TAKE_BACK:
+            run = claims.run_of(item.row["metadata"])
+            words: dict[str, Any] = {"message": take_back(CutOver(**crossing), run)}
+        elif what is What.DELETE_COPY:
+            drop_copy(Return(**crossing, deletes_copy=deletes_copy))
+            words = {"message": "Its old copy was deleted."}
         else:
-            back = way.run()
+            back = Return(**crossing, deletes_copy=deletes_copy).run()
             words = {"downtime_s": back.downtime_s, "health": back.health}
             words["message"] = "It is at the source as before."
     done = clock.entry(item, item.target_id or "", (source, target), **words)

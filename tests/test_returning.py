@@ -3,6 +3,7 @@
 from asyncio import CancelledError
 from collections.abc import Iterator
 from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -15,7 +16,7 @@ from pumphouse.models import SOURCE_ID, Action, Mover
 from pumphouse.plan import Item
 from pumphouse.returning import BACK, CHECKED, Verdict, What, parted, together, verdict
 from pumphouse.steps import COMMITTED, RETURN
-from pumphouse.tasks import claims, managed, return_undo, servers
+from pumphouse.tasks import claims, managed, return_undo, rollbacks, servers
 from pumphouse.tasks.api import Api
 from pumphouse.tasks.returning import Return, drop_copy
 from pumphouse.tasks.taking_back import take_back_return
@@ -23,6 +24,7 @@ from tests.fakecloud import Answer, FakeCloud
 from tests.tenants import estate, source, target
 
 MOVED = {MIGRATED_TO: "V1", "pumphouse:was": "ACTIVE"}
+HALF_WAY = {"pumphouse:was": "ACTIVE", "pumphouse:state": "cutting over since 1"}
 COPY = {"id": "V1", "launched_at": "2026-01-01T00:00:00", "volumes": [], "metadata": {}}
 NAMES = [step.name for step in RETURN]
 
@@ -74,6 +76,47 @@ def test_what_was_not_migrated_is_left_alone() -> None:
     assert judged({}, None).what is What.NOTHING
     assert judged({}, old).what is What.NOTHING
     assert judged({}, old, delete=True).what is What.DELETE_COPY
+
+
+@pytest.mark.parametrize(
+    ("copy", "losses"), [(None, 0), ({**COPY, "launched_at": None, "created_at": "then"}, 1)]
+)
+def test_what_a_killed_cut_over_left_down_is_taken_back(copy: Any, losses: int) -> None:
+    """It is not at the source as it was; a copy that ran before the run was killed is said."""
+    found = judged(HALF_WAY, copy)
+
+    assert (found.what, found.refusal) == (What.TAKE_BACK, "")
+    assert "left it SHUTOFF" in found.reason
+    assert len(found.losses) == len(found.obstacles(False)) == losses
+    assert found.obstacles(discards_changes=True) == []
+
+
+@pytest.mark.parametrize(
+    "metadata", [MOVED | {"pumphouse:state": "migrated"}, {"pumphouse:was": "ACTIVE"}]
+)
+def test_what_has_arrived_or_was_undone_is_not_taken_back(metadata: dict[str, str]) -> None:
+    """Of the second only the head of the journal is left: it goes when all else is back."""
+    assert judged(metadata).what is not What.TAKE_BACK
+
+
+@pytest.mark.parametrize("run", ["x", ""])
+def test_a_rollback_takes_a_cut_over_back(monkeypatch: pytest.MonkeyPatch, run: str) -> None:
+    """By the run that its journal names; by none if an operator has deleted that note."""
+    note = {claims.RUN: f"{run} h 1 1"} if run else {}
+    monkeypatch.setattr(rollbacks, "get_run_logger", lambda: SimpleNamespace(info=None))
+    monkeypatch.setattr(rollbacks, "take_back", lambda cutover, of: f"{cutover.id} of {of!r}")
+    pair = SimpleNamespace(timeouts=Timeouts(), migrate=None)
+    slots = SimpleNamespace(cutover=nullcontext)
+    api = SimpleNamespace(changes=[])
+    work = SimpleNamespace(
+        pair=pair, slots=slots, meeting=None, stop=None, checks={}, open=lambda *_: api
+    )
+    half_way = item(HALF_WAY | note)
+
+    done = rollbacks.return_server.fn(cast(Any, work), half_way, {}, What.TAKE_BACK, False)
+
+    assert (done.action, done.message) == ("take back", f"v1 of {run!r}")
+    assert claims.is_half_way(half_way.row["metadata"], run)
 
 
 def test_a_return_that_was_cut_short_needs_no_second_word() -> None:
@@ -470,6 +513,19 @@ def test_servers_that_share_a_volume_return_together_or_not_at_all() -> None:
     refused = parted([every[0], every[2]], some, here)
     assert sorted(refused) == ["a", "c"]
     assert "shares volume data (vol1) with web-b (b) at the target" in refused["a"]
+
+
+def test_servers_that_share_a_volume_are_taken_back_together_or_not_at_all() -> None:
+    """What is copied of it at the target would be older than what one writes here."""
+    here = estate({"servers": [{"id": i, "name": f"web-{i}", "metadata": HALF_WAY} for i in "ab"]})
+    every = sharing(a=HALF_WAY, b=HALF_WAY)
+    found = {each.source_id: verdict(each, None, (), False) for each in every}
+
+    assert parted(every, found, here) == {}
+    assert together(every, found) == []
+
+    (refused,) = parted(every[:1], {"a": found["a"]}, here).values()
+    assert "shares volume data (vol1) with web-b (b) half-way to the target" in refused
 
 
 def test_one_that_is_back_already_waits_for_nobody() -> None:

@@ -78,6 +78,12 @@ def was(server: Row) -> str:
     return str((server["metadata"] or {}).get(WAS) or server["status"])
 
 
+def is_half_way(metadata: Mapping[str, Any] | None) -> bool:
+    """Tell whether a server's cut-over was begun, and neither ended nor taken back as a whole."""
+    known = metadata or {}
+    return WAS in known and str(known.get(STATE, "")).startswith(SINCE)
+
+
 def chosen_mover(server: Row, asked: Mover) -> Mover:
     """Return the mover of a server's root disk; auto follows what its metadata say."""
     if not server["image_id"]:

@@ -1,13 +1,14 @@
 """What stands in the way of a migrated server's return to the source, and what it would cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from itertools import product
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from pumphouse.bonds import bonds, groups
-from pumphouse.checks import RETURNED, RETURNING, migrated, was
+from pumphouse.checks import RETURNED, RETURNING, is_half_way, migrated, was
 from pumphouse.comparison import mark
 from pumphouse.estate import Estate
 from pumphouse.models import Mover
@@ -36,6 +37,7 @@ class What(StrEnum):
     """What a rollback does with one server."""
 
     RETURN = "return"
+    TAKE_BACK = "take back"
     DELETE_COPY = "delete copy"
     NOTHING = "nothing"
 
@@ -67,7 +69,7 @@ class Verdict(BaseModel):
         """Return why it is not done, as sentences; none when it is."""
         if self.refusal:
             return [f"{self.kind} {self.server}: {self.refusal}"]
-        if self.what is not What.RETURN or discards_changes or not self.losses:
+        if discards_changes or not self.losses:
             return []
         lost = " ".join(self.losses)
         return [
@@ -133,6 +135,14 @@ def verdict(
     """
     metadata = item.row["metadata"] or {}
     if not migrated(item.row) and RETURNING not in metadata:
+        if is_half_way(metadata):
+            return Verdict(
+                server=item.label,
+                what=What.TAKE_BACK,
+                reason=f"Its cut-over was cut short and left it {item.row['status']}; that is "
+                "taken back, unless a run is at it.",
+                losses=tuple(losses(item, copy, actions)) if copy else (),
+            )
         if copy and RETURNED in (copy["metadata"] or {}) and deletes_copy:
             reason = f"Its old copy {copy['id']} is deleted."
             return Verdict(server=item.label, what=What.DELETE_COPY, reason=reason)
@@ -165,17 +175,25 @@ def parted(items: Sequence[Item], found: Mapping[str, Verdict], source: Estate) 
     found: What a rollback makes of each, by its id.
     """
     said: dict[str, str] = {}
-    for bond in bonds(item.row for item in items):
-        back = [i for i in bond.servers if i in found and found[i].what is What.RETURN]
+    ways: tuple[tuple[What, Callable[[Row], object], str], ...] = (
+        (What.RETURN, migrated, "at the target"),
+        (What.TAKE_BACK, _is_on_its_way, "half-way to the target"),
+    )
+    for bond, (what, is_away, where) in product(bonds(item.row for item in items), ways):
+        back = [i for i in bond.servers if i in found and found[i].what is what]
         rows = [source.get("servers", i) for i in bond.servers if i not in back]
-        left = [row for row in rows if row and migrated(row)]
+        left = [row for row in rows if row and is_away(row)]
         names = ", ".join(f"{row['name']} ({row['id']})" for row in left)
         for id_ in back if left else ():
             said[id_] = (
-                f"It shares {bond.label} with {names} at the target, and they can only return "
+                f"It shares {bond.label} with {names} {where}, and they can only return "
                 "together; name all of them."
             )
     return said
+
+
+def _is_on_its_way(row: Row) -> bool:
+    return is_half_way(row["metadata"]) and not migrated(row)
 
 
 def together(items: Sequence[Item], found: Mapping[str, Verdict]) -> list[list[Item]]:
