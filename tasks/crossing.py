@@ -9,7 +9,7 @@ from typing import Any
 
 from pumphouse import forwardings, port_names
 from pumphouse.bodies import Ids
-from pumphouse.checks import SINCE, STATE, WAS
+from pumphouse.checks import SINCE, STATE, WAS, is_half_way
 from pumphouse.config import MigrateOptions, Timeouts
 from pumphouse.forwardings import FLOATING, Forwarding
 from pumphouse.health import Check
@@ -113,6 +113,17 @@ class Crossing:
     def id(self) -> str:
         """The source server's id."""
         return self.item.source_id
+
+    @property
+    def untouched(self) -> str:
+        """What is said when nothing of it was touched: it may be half-way since an earlier run."""
+        known = self.live or self.row
+        if not is_half_way(known.get("metadata")):
+            return "Nothing was touched; the source server is as it was."
+        return (
+            f"Nothing was touched; an earlier run was cut short and left it {known['status']} at "
+            "the source: run the same migration again, or give it back with pumphouse rollback."
+        )
 
     def floating(self) -> list[tuple[str, list[str]]]:
         """Return each floating IP of the journal with its port's id and, maybe, address."""

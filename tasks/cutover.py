@@ -161,7 +161,7 @@ class CutOver(Readiness):
         """Raise if another run has been at the server since this one read it."""
         now, before = latest.get("metadata") or {}, self.live.get("metadata") or {}
         if any(now.get(key) != before.get(key) for key in (WAS, MIGRATED_TO, claims.RUN)):
-            self.is_ours = False
+            self.is_ours = self.is_resumed = False
             self.require_unclaimed(latest)
             raise ServerClaimed(self.item.label, "A run that has just ended was at it.")
 

@@ -77,7 +77,8 @@ class Readiness(Crossing):
                 images.delete_copies(self.target, self.id)
             self.after_step("prepare")
         except PumphouseError as error:
-            state = "Nothing was touched; the source server is as it was."
+            is_claimed = isinstance(error, ServerClaimed)
+            state = "Nothing was touched." if is_claimed else self.untouched
             raise CutOverFailed(self.item.label, "prepare", str(error), state) from error
 
     def check_drift(self) -> None:

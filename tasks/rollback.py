@@ -29,6 +29,8 @@ ENDS = (Exception, CancelledError, KeyboardInterrupt)
 
 def undo(crossing: Crossing, failed: str) -> str:
     """Take back all steps up to *failed*; return what became of it, as sentences."""
+    if crossing.is_resumed and not crossing.journal:
+        return crossing.untouched
     if failed == "remember" and not crossing.journal and not crossing.is_ours:
         return "Nothing was touched."
     problems = undone(crossing, undo_order(failed), UNDO, journal="remember")

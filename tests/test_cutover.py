@@ -4,6 +4,7 @@ from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from threading import Event
 from typing import Any, cast
 
 import pytest
@@ -340,6 +341,48 @@ def test_what_another_run_has_moved_meanwhile_is_not_touched(
         cutover.run()
 
     assert [call for call in calls if call != "do_bulk"] == []
+
+
+DOWN = {"status": "SHUTOFF", "metadata": HALF_WAY, "os-extended-volumes:volumes_attached": []}
+
+
+def test_what_an_earlier_run_left_down_is_said_when_it_cannot_go_on(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads that it is as it was would leave it down."""
+    calls = recorded(monkeypatch, {})
+    monkeypatch.setattr(claims, "rival", lambda note: "")
+    monkeypatch.setattr(servers, "read_server", lambda *_: DOWN)
+    monkeypatch.setattr(servers, "settle", lambda *_: DOWN)
+    monkeypatch.setattr(CutOver, "_flavor", lambda self: _raise(WaitFailed("flavor", "None.")))
+
+    with pytest.raises(CutOverFailed, match=r"prepare: .*left it SHUTOFF .*pumphouse rollback"):
+        cutover.run()
+
+    assert calls == []
+
+
+@pytest.mark.parametrize("last", ["prepare", "bulk"])
+def test_what_is_cancelled_before_it_is_claimed_stays_half_way(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    """Nothing of it was undone, and that it was SHUTOFF before is not so."""
+    calls = recorded(monkeypatch, {})
+    monkeypatch.setattr(claims, "rival", lambda note: "")
+    monkeypatch.setattr(servers, "read_server", lambda *_: DOWN)
+    monkeypatch.setattr(servers, "settle", lambda *_: DOWN)
+    cutover.stop = Event()
+    cutover.after_step = lambda name: cutover.stop.set() if name == last else None
+
+    with pytest.raises(CutOverFailed, match=r"Nothing was touched; .*left it SHUTOFF") as caught:
+        cutover.run()
+
+    assert "undone" not in str(caught.value)
+    assert not [call for call in calls if call.startswith("undo")]
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 @pytest.mark.parametrize(
