@@ -25,7 +25,7 @@ BATCHES = (
 def _shut(work: Work, item: Item) -> str:
     """Servers pass a gate, groups as a whole; return why this one may not be begun any more."""
     is_asked = item.kind == "servers" and not work.meeting
-    return work.gate.hindrance() if is_asked else ""
+    return work.gate.hindrance(item) if is_asked else ""
 
 
 STOPPED = (

@@ -3,7 +3,9 @@
 import threading
 from datetime import UTC, datetime
 
+from pumphouse.checks import is_half_way
 from pumphouse.pacing import Pacing
+from pumphouse.plan import Item
 
 
 class Gate:
@@ -24,6 +26,12 @@ class Gate:
         """Let no further server be begun."""
         self._closed = reason
 
-    def hindrance(self) -> str:
-        """Return why no further server is begun, as a sentence; empty when they go on."""
+    def hindrance(self, *servers: Item) -> str:
+        """
+        Return why *servers* are not begun any more, as a sentence; empty when they go on.
+
+        One that a killed run has begun with is down: it and its group always go on.
+        """
+        if any(is_half_way(item.row.get("metadata")) for item in servers):
+            return ""
         return self._closed or self.pacing.hindrance(self._failures, datetime.now(UTC))

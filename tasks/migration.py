@@ -261,7 +261,7 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
                 # Taken before the stop: nobody waits for a slot while the server is down.
                 stack.enter_context(work.slots.copy(item))
             # Only now is its turn: the window may have ended while it waited for that.
-            if reason := work.gate.hindrance():
+            if reason := work.gate.hindrance(item):
                 return entry(item, Status.LEFT, reason)
         clock = Clock()
         source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)

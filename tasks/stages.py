@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from prefect import get_run_logger
 
+from pumphouse.checks import is_half_way
 from pumphouse.estate import Estate
 from pumphouse.images import needed
 from pumphouse.ledger import Status, entry
@@ -64,18 +65,28 @@ def _copy_passwords(work: Work, book: Book) -> None:
 
 
 def _cut_over_all(work: Work, book: Book, groups: Sequence[frozenset[str]]) -> None:
-    """Cut over the canaries one by one, then groups as a whole, then the rest side by side."""
+    """
+    Cut over the canaries one by one, then groups as a whole, then the rest side by side.
+
+    What a killed run has begun with is down: it goes before all.
+    """
     servers = book.plan.of("servers")
+    begun = {i.source_id for i in servers if is_half_way(i.row.get("metadata"))}
     grouped = frozenset[str]().union(*groups)
     todo = [i for i in servers if i.action not in DONE and i.source_id not in grouped]
-    canaries = todo[: work.gate.pacing.canary]
+    for group in groups:
+        if begun & group:
+            _cut_over_group(work, book, [i for i in servers if i.source_id in group])
+    book.each(work, cut_over, [item for item in todo if item.source_id in begun])
+    canaries = [i for i in todo if i.source_id not in begun][: work.gate.pacing.canary]
     for item in canaries:
         book.each(work, cut_over, [item])
         if item.key in book.failed:
             work.gate.close(f"The canary {item.name} failed.")
             break
     for group in groups:
-        _cut_over_group(work, book, [i for i in servers if i.source_id in group])
+        if not begun & group:
+            _cut_over_group(work, book, [i for i in servers if i.source_id in group])
     noted = {done.key for done in book.entries}
     book.each(work, cut_over, [item for item in servers if item.key not in noted])
 
@@ -87,14 +98,14 @@ def _cut_over_group(work: Work, book: Book, items: Sequence[Item]) -> None:
         return
     lefts = {item.name: waits_for(item, book.failed) for item in todo}
     left = next((f"{name}, of the same group: {why}" for name, why in lefts.items() if why), "")
-    if left or (left := work.gate.hindrance()):
+    if left or (left := work.gate.hindrance(*todo)):
         _leave(book, todo, left)
         return
     meeting = Meeting(len(todo))
     together = replace(work, meeting=meeting, stop=Either(work.stop, meeting.over))
     with work.slots.cutover(), work.slots.copy(*todo):
         # Only now is its turn: the window may have ended while it waited for that.
-        if left := work.gate.hindrance():
+        if left := work.gate.hindrance(*todo):
             _leave(book, todo, left)
             return
         book.each(together, cut_over, todo)

@@ -1,7 +1,7 @@
 """What is merged into another thing gets that one's copy, or is left with it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from prefect.states import Completed, Running, State
 
+from pumphouse.checks import SINCE, STATE, WAS
 from pumphouse.ledger import Entry, Status, entry
 from pumphouse.models import Action
 from pumphouse.pacing import Pacing
@@ -126,6 +127,31 @@ def test_servers_are_begun_as_the_pacing_says(
 ) -> None:
     """Canaries go first; after too many failures, or the window's end, no other goes."""
     assert list(cut_over_all(monkeypatch, pacing, set(broken)).values()) == ended.split()
+
+
+def test_what_a_killed_run_has_begun_with_goes_first_and_always(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is down: the window that ended and the canary that failed are for those that run."""
+    half = {"metadata": {WAS: "ACTIVE", STATE: f"{SINCE}1"}}
+    servers = [server(id_) for id_ in "abcdef"]
+    for place in (2, 4):
+        servers[place] = servers[place].model_copy(update={"row": half})
+    book, begun = Book(Plan(items=tuple(servers))), list[str]()
+
+    def submit(work: Work, item: Item, ids: Any) -> Future:
+        begun.append(item.name)
+        return Future(Completed(), entry(item, Status.DONE))
+
+    monkeypatch.setattr(stages, "cut_over", SimpleNamespace(submit=submit))
+    slots = SimpleNamespace(cutover=nullcontext, copy=lambda *_: nullcontext())
+    pacing = Pacing(canary=1, until=datetime(2020, 1, 1, tzinfo=UTC))
+    work = Work(cast(Any, None), cast(Any, slots), gate=Gate(pacing))
+
+    stages._cut_over_all(work, book, (frozenset("ab"), frozenset("de")))
+
+    assert begun == ["d", "e", "c"]
+    assert {e.name for e in book.entries if e.status is Status.LEFT} == set("abf")
 
 
 def test_a_group_whose_turn_comes_too_late_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
