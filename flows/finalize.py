@@ -27,6 +27,8 @@ from pumphouse.tasks.storage import Folder
 
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=10)
 
+UNTRIED = "The run ended before its turn; run the same finalize again."
+
 
 class Finalized(BaseModel):
     """What was deleted, or would be, what is left and why, and where it is written."""
@@ -96,19 +98,19 @@ def finalize(
     )
     found = removals(intended, *clouds, bounds)
     entries: list[Entry] = []
-    if delete:
-        slots = Slots(site, threading.Semaphore(1), threading.Semaphore(1), is_shared=False)
-        entries, found = _delete(Work(pair, slots), intended, clouds, bounds)
+    try:
+        if delete:
+            slots = Slots(site, threading.Semaphore(1), threading.Semaphore(1), is_shared=False)
+            work = Work(pair, slots)
+            found = _delete(work, intended, clouds, bounds, entries)
+            if clean_marks:
+                take_marks_off(work, [r for r in found if r.is_removed])
+    finally:  # what is deleted is in the ledger also if the run is cancelled
+        entries += _rest(found, entries, delete)
+        seconds, link = round(monotonic() - began, 3), pair.storage.link
+        report = publish_ledger(site, folder, intended, entries, seconds, link, "Finalize")
     removed = [r for r in found if r.is_removed]
     left = [r for r in found if not r.is_removed]
-    if delete and clean_marks:
-        take_marks_off(Work(pair, slots), removed)
-    seconds = round(monotonic() - began, 3)
-    entries += [note(r, Status.FOUND, r.reason, "leave") for r in _untold(left, entries)]
-    if not delete:
-        entries += [note(r, Status.READY, "Would be deleted.", "delete") for r in removed]
-    link = pair.storage.link
-    report = publish_ledger(site, folder, intended, entries, seconds, link, "Finalize")
     get_run_logger().info("%s: %d, left: %d", "deleted" if delete else "would be deleted",
                           len(removed), len(left))  # fmt: skip
     if failed := [e for e in entries if delete and e.status in (Status.FAILED, Status.LEFT)]:
@@ -139,30 +141,35 @@ def selected(selection: Sequence[str], exclude: Sequence[str], plan: str, site: 
 
 
 def _delete(
-    work: Work, intended: Plan, clouds: tuple[Estate, Estate], bounds: Bounds
-) -> tuple[list[Entry], list[Removal]]:
+    work: Work,
+    intended: Plan,
+    clouds: tuple[Estate, Estate],
+    bounds: Bounds,
+    entries: list[Entry],
+) -> list[Removal]:
     """
     Delete kind by kind; what could not be deleted keeps what it uses.
 
+    entries: The ledger's, to which each is added as soon as it has ended.
+
     Returns:
-        The ledger's entries, and what became of everything.
+        What became of everything.
     """
-    entries: list[Entry] = []
-    kept: frozenset[str] = frozenset()
-    try:
-        for kind in ORDER:
-            bounds = bounds.model_copy(update={"kept": kept})
-            found = removals(intended, *clouds, bounds)
-            batch = [r for r in found if r.kind == kind and r.is_removed]
-            if batch:
-                entries += delete_batch(work, kind, batch)
-            kept = frozenset(e.key for e in entries if e.status is not Status.DONE)
-    except BaseException:
-        work.stop.set()
-        raise
-    return entries, removals(intended, *clouds, bounds.model_copy(update={"kept": kept}))
+    for kind in ORDER:
+        found = removals(intended, *clouds, bounds)
+        batch = [r for r in found if r.kind == kind and r.is_removed]
+        if batch:
+            delete_batch(work, kind, batch, entries.append)
+        kept = frozenset(e.key for e in entries if e.status is not Status.DONE)
+        bounds = bounds.model_copy(update={"kept": kept})
+    return removals(intended, *clouds, bounds)
 
 
-def _untold(left: Iterable[Removal], entries: Iterable[Entry]) -> list[Removal]:
+def _rest(found: Iterable[Removal], entries: Iterable[Entry], delete: bool) -> list[Entry]:
+    """Return the entries of what nothing was done about: it stays, or its turn did not come."""
     told = {entry.key for entry in entries}
-    return [removal for removal in left if removal.key not in told]
+    left = [r for r in found if r.key not in told]
+    goes = (Status.LEFT, UNTRIED) if delete else (Status.READY, "Would be deleted.")
+    return [note(r, *goes) for r in left if r.is_removed] + [
+        note(r, Status.FOUND, r.reason, "leave") for r in left if not r.is_removed
+    ]

@@ -20,7 +20,7 @@ from matrix.faults import Fault, effects
 from matrix.processes import apart
 from matrix.servers import expected
 from pumphouse.flows import finalize as flow
-from pumphouse.ledger import Status
+from pumphouse.ledger import Entry, Status
 from pumphouse.models import Mover
 from pumphouse.planning import Wishes, plan
 from pumphouse.selection import Selection
@@ -73,10 +73,11 @@ def _run(bench: Bench, at: int, fault: Fault) -> list[str]:
         protected=frozenset(own_ids(pair)),
     )
     slots = Slots("matrix", threading.Semaphore(1), threading.Semaphore(1), is_shared=False)
+    entries: list[Entry] = []
     with disable_run_logger(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(flow, "delete_batch", delete_batch.fn)
         with effects(at, fault) as seen:
-            entries, found = flow._delete(Work(pair, slots), intended, clouds, bounds)
+            found = flow._delete(Work(pair, slots), intended, clouds, bounds, entries)
     left = [f"{e.kind} {e.name}: {e.message}" for e in entries if e.status is not Status.DONE]
     # What it shares with others, as the outer network, is there before and after.
     ours = [r for r in found if bench.label in (r.project, r.name)]

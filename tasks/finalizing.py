@@ -24,6 +24,7 @@ from pumphouse.tasks.carrying import Carrier, noted_mover
 from pumphouse.tasks.managed import is_taken, let_go, require_taken
 from pumphouse.tasks.moving import Work
 from pumphouse.tasks.rbd_copies import forget_source
+from pumphouse.tasks.rollback import said
 from pumphouse.tasks.snapshots import delete_snapshot
 from pumphouse.tasks.zones import delete_zone, require_copied
 
@@ -33,22 +34,32 @@ NETWORK_PATHS = {"ports": "ports", "floating_ips": "floatingips", "networks": "n
                  "address_groups": "address-groups", "qos_policies": "qos/policies"}  # fmt: skip
 
 
+STOPPED = "The run was stopped while it was being deleted; run the same again, which finds out."
+
+
 @task(task_run_name="delete {kind} of the source", cache_policy=NO_CACHE)
-def delete_batch(work: Work, kind: str, batch: Sequence[Removal]) -> list[Entry]:
+def delete_batch(
+    work: Work, kind: str, batch: Sequence[Removal], told: Callable[[Entry], None]
+) -> None:
     """
     Delete things of one kind. One that is gone already is fine; one that fails leaves the others.
 
     Servers, load balancers and zones are looked at once more, and their copies, right before.
+
+    told: Called with the entry of each, at once: what is deleted is known also if the run is
+        cancelled with the next one.
     """
-    found = []
     with ExitStack() as stack:
         source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
         for removal in batch:
-            done = _one(work, source, target, removal)
+            try:
+                done = _one(work, source, target, removal)
+            except BaseException:
+                told(note(removal, Status.FAILED, STOPPED))
+                raise
             if done.status is Status.FAILED:
                 get_run_logger().error("%s %s: %s", kind, done.name, done.message)
-            found.append(done)
-    return found
+            told(done)
 
 
 def note(removal: Removal, status: Status, message: str, action: str = "delete") -> Entry:
@@ -66,8 +77,6 @@ def note(removal: Removal, status: Status, message: str, action: str = "delete")
 
 
 def _one(work: Work, source: Api, target: Api, removal: Removal) -> Entry:
-    if work.stop.is_set():
-        return note(removal, Status.LEFT, "The run was cancelled before its turn.")
     began, started, before = time.monotonic(), datetime.now(UTC), len(source.changes)
     try:
         carrier = Carrier(source, target, None, work.pair.migrate, work.pair.timeouts.volume_s)
@@ -85,8 +94,8 @@ def _one(work: Work, source: Api, target: Api, removal: Removal) -> Entry:
             if mover == Mover.RBD.value:
                 forget_source(carrier, removal.source_id)
             DELETE[removal.kind](work, source, removal)
-    except PumphouseError as error:
-        done = note(removal, Status.FAILED, str(error))
+    except Exception as error:  # noqa: BLE001 - the others can be deleted
+        done = note(removal, Status.FAILED, said(error))
     else:
         done = note(removal, Status.DONE, removal.reason)
     seconds = round(time.monotonic() - began, 3)

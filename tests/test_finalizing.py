@@ -1,14 +1,20 @@
 """What finalize asks of Neutron: deletions in the order that it takes, and marks taken off."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import unquote
 
 import pytest
 
+from pumphouse.config import Timeouts
 from pumphouse.finalization import Removal
+from pumphouse.flows import finalize as flow
+from pumphouse.ledger import Entry, Status
 from pumphouse.models import SOURCE_ID
+from pumphouse.tasks import finalizing, plans
 from pumphouse.tasks.api import Api
-from pumphouse.tasks.finalizing import DELETE, _unmark
+from pumphouse.tasks.finalizing import DELETE, _unmark, delete_batch
 from pumphouse.tasks.moving import Work
 from tests.fakecloud import Answer, FakeCloud, Request
 
@@ -64,6 +70,80 @@ def test_a_router_that_is_gone_is_fine() -> None:
         cloud.route("GET", "network", "/ports", {"ports": []})
         DELETE["routers"](cast(Work, None), api, REMOVAL)
         assert cloud.sent("PUT") == []
+
+
+def three(kind: str) -> list[Removal]:
+    """Return three things of one kind that are deleted."""
+    return [REMOVAL.model_copy(update={"kind": kind, "source_id": id_}) for id_ in "abc"]
+
+
+@pytest.mark.parametrize(
+    ("error", "ended"),
+    [(KeyError("host"), "done failed done"), (KeyboardInterrupt(), "done failed")],
+)
+def test_what_was_deleted_is_told_whatever_comes_after_it(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, ended: str
+) -> None:
+    """An error that nobody foresaw leaves the others; a cancelled batch has told what it did."""
+
+    def delete(work: Work, source: Api, removal: Removal) -> None:
+        if removal.source_id == "b":
+            raise error
+
+    told: list[Entry] = []
+    api = SimpleNamespace(changes=[])
+    work = cast(Work, SimpleNamespace(
+        open=lambda *_: api, pair=SimpleNamespace(migrate=None, timeouts=Timeouts())
+    ))  # fmt: skip
+    monkeypatch.setattr(finalizing, "get_run_logger", lambda: SimpleNamespace(error=print))
+    monkeypatch.setitem(DELETE, "images", delete)
+
+    with nullcontext() if isinstance(error, Exception) else pytest.raises(KeyboardInterrupt):
+        delete_batch.fn(work, "images", three("images"), told.append)
+
+    assert " ".join(done.status for done in told) == ended
+    said = "KeyError: 'host'" if isinstance(error, Exception) else "stopped while it was"
+    assert said in told[1].message
+
+
+def test_a_cancelled_finalize_has_a_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no way back: what is gone is known, and what is not."""
+    found = [*three("volumes"), *three("ports")[:2], REMOVAL]
+    found[-1] = REMOVAL.model_copy(update={"is_removed": False, "reason": "It is shared."})
+
+    def delete(work: Work, kind: str, batch: list[Removal], told: Any) -> None:
+        for removal in batch:
+            told(finalizing.note(removal, Status.DONE, ""))
+            if kind == "ports":
+                raise KeyboardInterrupt
+
+    written: list[Entry] = []
+    pair = SimpleNamespace(
+        storage=SimpleNamespace(url="/nowhere", link=str),
+        migrate=SimpleNamespace(mover=None),
+        finalize=SimpleNamespace(grace_s=0),
+    )
+    fakes = {
+        "load_site": lambda site: pair,
+        "chosen": lambda *_: SimpleNamespace(project_ids=()),
+        "own_ids": lambda pair: [],
+        "removals": lambda *_: found,
+        "delete_batch": delete,
+        "publish_ledger": lambda site, folder, plan, entries, *_: written.extend(entries),
+        "get_run_logger": lambda: SimpleNamespace(info=print),
+    }
+    for name, fake in fakes.items():
+        monkeypatch.setattr(flow, name, fake)
+    monkeypatch.setattr(plans, "read_clouds", lambda *_: (None, None))
+    monkeypatch.setattr(plans, "make", lambda *_: None)
+
+    with pytest.raises(KeyboardInterrupt):
+        flow.finalize.fn(["everything"], delete=True)
+
+    assert [(e.key, e.status.value) for e in written] == [
+        ("volumes:a", "done"), ("volumes:b", "done"), ("volumes:c", "done"), ("ports:a", "done"),
+        ("ports:b", "left"), ("routers:r", "found"),
+    ]  # fmt: skip
 
 
 def test_the_default_group_loses_its_mark_with_its_project() -> None:
