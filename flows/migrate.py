@@ -27,7 +27,7 @@ from pumphouse.plan_files import Edits, PlanFile
 from pumphouse.selection import Selection, written
 from pumphouse.tasks import plans, storage
 from pumphouse.tasks.bandwidth import Bandwidth
-from pumphouse.tasks.bookkeeping import Book
+from pumphouse.tasks.bookkeeping import GRACE_S, Book
 from pumphouse.tasks.gate import Gate
 from pumphouse.tasks.migration_report import publish_ledger, publish_plan
 from pumphouse.tasks.moving import Slots, Work
@@ -40,9 +40,6 @@ from pumphouse.together import groups as together_groups
 
 MIB = 1 << 20
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=LARGEST)
-
-GRACE_S = 20.0
-"""A cancelled run's servers have this long to be undone; Prefect kills it after 30 s."""
 
 
 class Migration(BaseModel):

@@ -6,7 +6,6 @@ from time import monotonic
 from typing import Any
 
 from prefect import flow, get_run_logger, runtime
-from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
@@ -16,7 +15,7 @@ from pumphouse.estate import Estate
 from pumphouse.flows.take_back import take_back_the_rest
 from pumphouse.health import assigned
 from pumphouse.ledger import Entry, Status, entry, failures
-from pumphouse.plan import Item, Plan
+from pumphouse.plan import Plan
 from pumphouse.returning import (
     Verdict,
     What,
@@ -28,6 +27,7 @@ from pumphouse.returning import (
 )
 from pumphouse.selection import Selection, written
 from pumphouse.tasks import plans, storage
+from pumphouse.tasks.bookkeeping import GRACE_S, Running, result, stopped
 from pumphouse.tasks.deadlines import Either
 from pumphouse.tasks.meeting import RETURN_POINTS, Meeting
 from pumphouse.tasks.migration_report import publish_ledger
@@ -37,6 +37,8 @@ from pumphouse.tasks.storage import Folder
 from pumphouse.together import LARGEST
 
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=LARGEST)
+
+UNTRIED = "The run ended before its turn; run the same rollback again."
 
 
 class Rollback(BaseModel):
@@ -133,10 +135,12 @@ def rollback(
         is_shared=bool(runtime.deployment.id),
     )
     work = Work(pair, slots, checks=assigned(pair.health_checks, clouds[0]))
-    entries = _return(work, intended, verdicts, delete_copy)
-    seconds = round(monotonic() - began, 3)
-    link = pair.storage.link
-    report = publish_ledger(site, folder, intended, entries, seconds, link, "Rollback")
+    entries: list[Entry] = []
+    try:
+        _return(work, intended, verdicts, delete_copy, entries)
+    finally:  # what was returned is in the ledger also if the run is cancelled
+        seconds, link = round(monotonic() - began, 3), pair.storage.link
+        report = publish_ledger(site, folder, intended, entries, seconds, link, "Rollback")
     if failed := failures(entries):
         done = sum(e.status is Status.DONE for e in entries)
         raise RollbackIncomplete(failed, done, report)
@@ -172,44 +176,49 @@ def _verdicts(
 
 
 def _return(
-    work: Work, intended: Plan, verdicts: dict[str, Verdict], deletes_copy: bool
-) -> list[Entry]:
-    """Return groups one by one, the rest side by side; return the ledger's entries."""
-    entries: list[Entry] = []
-    begun: list[tuple[Item, PrefectFuture[Entry]]] = []
+    work: Work,
+    intended: Plan,
+    verdicts: dict[str, Verdict],
+    deletes_copy: bool,
+    entries: list[Entry],
+) -> None:
+    """
+    Return groups one by one, the rest side by side.
+
+    entries: The ledger's, to which each is added when it has ended; none is left out of it.
+    """
+    begun: list[Running] = []
     grouped: set[str] = set()
 
     def end() -> None:
-        for item, future in begun:
-            result = future.result(raise_on_failure=False)
-            done = result if isinstance(result, Entry) else None
-            entries.append(done or entry(item, Status.FAILED, str(result)))
-        begun.clear()
+        while begun:
+            entries.append(result(*begun[0]))
+            begun.pop(0)
 
+    items = (*intended.of("servers"), *intended.of("volumes"))
+    found = [(item, verdicts[item.source_id]) for item in items if item.source_id in verdicts]
+    todo = [(item, said) for item, said in found if said.what is not What.NOTHING]
+    entries += [entry(i, Status.FOUND, v.reason) for i, v in found if v.what is What.NOTHING]
     try:
         for group in together(intended.of("servers"), verdicts):
             meeting = Meeting(len(group), RETURN_POINTS)
             met = replace(work, meeting=meeting, stop=Either(work.stop, meeting.over))
             with work.slots.cutover():
-                begun += [
-                    (i, return_server.submit(met, i, intended.ids, What.RETURN, deletes_copy))
-                    for i in group
-                ]
+                for i in group:
+                    future = return_server.submit(met, i, intended.ids, What.RETURN, deletes_copy)
+                    begun.append((i, future))
                 end()
             grouped |= {item.key for item in group}
-        for item in (*intended.of("servers"), *intended.of("volumes")):
-            what = verdicts.get(item.source_id)
-            if what is None or item.key in grouped:
-                continue
-            if what.what is What.NOTHING:
-                entries.append(entry(item, Status.FOUND, what.reason))
-                continue
-            act = return_server if item.kind == "servers" else return_volume
-            future = act.submit(work, item, intended.ids, what.what, deletes_copy)
-            begun.append((item, future))
+        for item, said in todo:
+            if item.key not in grouped:
+                act = return_server if item.kind == "servers" else return_volume
+                future = act.submit(work, item, intended.ids, said.what, deletes_copy)
+                begun.append((item, future))
         end()
     except BaseException:
         # Threads get no exception: they look at this, undo what they are at, and end.
         work.stop.set()
+        entries += stopped(begun, GRACE_S)
+        told = {done.key for done in entries}
+        entries += [entry(i, Status.LEFT, UNTRIED) for i, _ in todo if i.key not in told]
         raise
-    return entries

@@ -1,7 +1,7 @@
 """Do the items of a plan, batch by batch and one by one, and remember what became of each."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from prefect.futures import PrefectFuture
 from prefect.tasks import Task
@@ -31,7 +31,28 @@ def _shut(work: Work, item: Item) -> str:
 STOPPED = (
     "It was under way when the run was stopped, and is undone; the run's log says how that ended."
 )
+GRACE_S = 20.0
+"""A cancelled run's servers have this long to be undone; Prefect kills it after 30 s."""
+
 UNTRIED = "The run ended before its turn; run the same migration again."
+
+
+Running = tuple[Item, PrefectFuture[Entry]]
+
+
+def result(item: Item, future: PrefectFuture[Entry]) -> Entry:
+    """Return the entry of a thing when its task has ended, however that was."""
+    found = future.result(raise_on_failure=False)
+    return found if isinstance(found, Entry) else entry(item, Status.FAILED, str(found))
+
+
+def stopped(running: Iterable[Running], patience_s: float) -> Iterator[Entry]:
+    """Yield the entry of each that is under way; it has *patience_s* to come to a safe end."""
+    deadline = time.monotonic() + patience_s
+    for item, future in running:
+        future.wait(timeout=max(0.0, deadline - time.monotonic()))
+        is_over = future.state.is_final()
+        yield result(item, future) if is_over else entry(item, Status.FAILED, STOPPED)
 
 
 class Book:
@@ -42,7 +63,7 @@ class Book:
         self.ids = {kind: dict(of) for kind, of in intended.ids.items()}
         self.entries: list[Entry] = []
         self.failed: set[str] = set()
-        self._running: list[tuple[Item, PrefectFuture[Entry]]] = []
+        self._running: list[Running] = []
 
     def note(self, done: Entry) -> None:
         """Add one entry. A second one of the same thing adds its requests, or its failure."""
@@ -95,7 +116,7 @@ class Book:
         """Do items side by side, one task each; those that depend on a failed one are left."""
         self.start(work, action, items)
         while self._running:
-            self._note_result(*self._running[0])
+            self.note(result(*self._running[0]))
             self._running.pop(0)
 
     def start(self, work: Work, action: Task[..., Entry], items: Iterable[Item]) -> None:
@@ -108,26 +129,14 @@ class Book:
             else:
                 self._running.append((item, action.submit(work, item, self.ids)))
 
-    def _note_result(self, item: Item, future: PrefectFuture[Entry]) -> None:
-        result = future.result(raise_on_failure=False)
-        if isinstance(result, Entry):
-            self.note(result)
-        else:
-            self.note(entry(item, Status.FAILED, str(result)))
-
     def close(self, patience_s: float) -> None:
         """
         Note what became of everything, in a run that was cancelled or cannot go on.
 
         What is under way has *patience_s* to come to a safe end.
         """
-        deadline = time.monotonic() + patience_s
-        for item, future in self._running:
-            future.wait(timeout=max(0.0, deadline - time.monotonic()))
-            if future.state.is_final():
-                self._note_result(item, future)
-            else:
-                self.note(entry(item, Status.FAILED, STOPPED))
+        for done in stopped(self._running, patience_s):
+            self.note(done)
         noted = {done.key for done in self.entries}
         for item in self.plan.items:
             if item.key not in noted:

@@ -3,21 +3,26 @@
 from asyncio import CancelledError
 from collections.abc import Iterator
 from contextlib import nullcontext
+from threading import Event
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from prefect.states import Running
 
 from pumphouse.checks import RETURNED, RETURNING
 from pumphouse.comparison import MIGRATED_TO
 from pumphouse.config import Timeouts
 from pumphouse.errors import ReturnFailed, WaitFailed
+from pumphouse.flows import rollback as flow
+from pumphouse.ledger import Entry, Status, entry
 from pumphouse.models import SOURCE_ID, Action, Mover
-from pumphouse.plan import Item
+from pumphouse.plan import Item, Plan
 from pumphouse.returning import BACK, CHECKED, Verdict, What, parted, together, verdict
 from pumphouse.steps import COMMITTED, RETURN
 from pumphouse.tasks import claims, managed, return_undo, rollbacks, servers
 from pumphouse.tasks.api import Api
+from pumphouse.tasks.moving import Work
 from pumphouse.tasks.returning import Return, drop_copy
 from pumphouse.tasks.taking_back import take_back_return
 from tests.fakecloud import Answer, FakeCloud
@@ -117,6 +122,45 @@ def test_a_rollback_takes_a_cut_over_back(monkeypatch: pytest.MonkeyPatch, run: 
 
     assert (done.action, done.message) == ("take back", f"v1 of {run!r}")
     assert claims.is_half_way(half_way.row["metadata"], run)
+
+
+def test_a_cancelled_rollback_has_an_entry_for_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is back, what was on its way, what had no turn, and what had nothing to do."""
+    items = [item(MOVED).model_copy(update={"source_id": id_, "name": id_}) for id_ in "abcd"]
+    said = {id_: judged({} if id_ == "d" else MOVED) for id_ in "abcd"}
+    intended, entries = Plan(items=tuple(items)), list[Entry]()
+    stop = Event()
+
+    class Future:
+        state = Running()
+
+        def __init__(self, item: Item) -> None:
+            self.item = item
+
+        def wait(self, timeout: float) -> None:
+            assert stop.is_set()
+
+        def result(self, raise_on_failure: bool) -> Entry:
+            return entry(self.item, Status.DONE) if self.item.name == "a" else _raise(Cancelled())
+
+    def submit(work: Any, item: Item, *_: Any) -> Future:
+        return Future(item) if item.name != "c" else _raise(Cancelled())
+
+    monkeypatch.setattr(flow, "return_server", SimpleNamespace(submit=submit))
+    monkeypatch.setattr(flow, "together", lambda *_: [items[:1]])
+    slots = cast(Any, SimpleNamespace(cutover=nullcontext))
+    work = Work(cast(Any, None), slots, stop)
+
+    with pytest.raises(Cancelled):
+        flow._return(work, intended, said, False, entries)
+
+    assert {e.name: e.status.value for e in entries} == {
+        "a": "done", "b": "failed", "c": "left", "d": "found",
+    }  # fmt: skip
+
+
+class Cancelled(BaseException):
+    """What Prefect stops a flow with."""
 
 
 def test_a_return_that_was_cut_short_needs_no_second_word() -> None:
@@ -310,7 +354,7 @@ def test_what_prefect_stops_is_undone_too(way: Return, monkeypatch: pytest.Monke
     assert "Everything was undone" in said[-1]
 
 
-def _raise(error: BaseException) -> None:
+def _raise(error: BaseException) -> Any:
     raise error
 
 
