@@ -178,8 +178,9 @@ class CutOver(Readiness):
         if self.is_resumed and now == known:
             return
         if now != known or latest["status"] != self.journal[WAS]:
-            # Nothing was done to it yet: as it is now is how it stays.
-            self.journal[WAS] = latest["status"]
+            if not self.is_resumed:
+                # Nothing was done to it yet: as it is now is how it stays.
+                self.journal[WAS] = latest["status"]
             what = f"server {self.item.label} to stay as it was until it was locked"
             raise WaitFailed(what, "Its tenant was at it; run again.")
 

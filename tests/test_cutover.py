@@ -517,6 +517,16 @@ def test_what_a_tenant_did_before_the_lock_is_seen_after_it(
     assert "do_stop" not in calls
 
 
+def test_how_it_was_stays_noted_when_an_earlier_run_has_stopped_it(cutover: CutOver) -> None:
+    """A volume that came to it meanwhile ends the cut-over: the undo has to start the server."""
+    cutover.live, cutover.journal, cutover.is_resumed = DOWN, {WAS: "ACTIVE"}, True
+
+    with pytest.raises(WaitFailed, match="Its tenant was at it"):
+        cutover._require_as_noted({**DOWN, "os-extended-volumes:volumes_attached": [{"id": "x"}]})
+
+    assert cutover.journal == {WAS: "ACTIVE"}
+
+
 def test_a_note_that_cannot_be_written_keeps_no_server_down(
     cutover: CutOver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
