@@ -20,6 +20,7 @@ from pumphouse.errors import (
     RequestFailed,
     ReturnFailed,
     ServerClaimed,
+    WaitFailed,
 )
 from pumphouse.fingerprints import OWN
 from pumphouse.health import summary
@@ -169,6 +170,18 @@ class Return(Crossing):
         if self.copy and not self.copy.get("locked"):
             reason = {"locked_reason": "pumphouse"}
             servers.act(self.target, self.copy["id"], "lock", reason, retry=True)
+        if self.copy:
+            self._require_as_noted(servers.read_server(self.target, self.copy["id"]))
+
+    def _require_as_noted(self, latest: servers.Server) -> None:
+        """Raise if its tenant started or stopped the copy before it was locked."""
+        assert self.copy is not None
+        before, self.copy = self.copy, latest
+        if latest["status"] != before["status"] and not self.is_resumed:
+            # Nothing was done to it yet: as it is now is how it stays.
+            self.journal[RETURNING] = latest["status"]
+            what = f"the copy {latest['id']} to stay as it was until it was locked"
+            raise WaitFailed(what, "Its tenant was at it; run again.")
 
     def do_stop(self) -> None:
         """Stop the copy. The downtime starts."""

@@ -308,6 +308,26 @@ def test_a_failure_before_the_check_has_passed_is_undone(
     ]  # fmt: skip
 
 
+def test_what_a_tenant_did_to_a_copy_before_the_lock_is_seen_after_it(
+    way: Return, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It started the copy, which would have run on beside the source server."""
+    latest = {"id": "x", "status": "ACTIVE", "locked": True}
+    monkeypatch.setattr(servers, "act", lambda *_, **__: None)
+    monkeypatch.setattr(servers, "read_server", lambda *_: latest)
+    do_hold = Return.do_hold
+    calls = recorded(way, monkeypatch)
+    monkeypatch.setattr(Return, "do_hold", do_hold)
+    monkeypatch.setattr(
+        Return, "do_note", lambda self: setattr(self, "copy", {"id": "x", "status": "SHUTOFF"})
+    )
+
+    with pytest.raises(ReturnFailed, match=r"hold: .*Its tenant was at it.*copy is ACTIVE as"):
+        way.run()
+
+    assert calls == ["undo hold", "undo note"]
+
+
 @pytest.mark.parametrize("step", ["note", "hold", "stop", "release"])
 def test_what_an_earlier_run_has_done_is_taken_back_too(
     way: Return, monkeypatch: pytest.MonkeyPatch, step: str
@@ -563,7 +583,7 @@ def test_servers_that_share_a_volume_are_taken_back_together_or_not_at_all() -> 
     """What is copied of it at the target would be older than what one writes here."""
     here = estate({"servers": [{"id": i, "name": f"web-{i}", "metadata": HALF_WAY} for i in "ab"]})
     every = sharing(a=HALF_WAY, b=HALF_WAY)
-    found = {each.source_id: verdict(each, None, (), False) for each in every}
+    found = {each.source_id: verdict(each, None, (), False, estate({})) for each in every}
 
     assert parted(every, found, here) == {}
     assert together(every, found) == []
