@@ -46,6 +46,20 @@ def test_a_plan_is_shown_as_a_table(plan: Path, capsys: pytest.CaptureFixture[st
     assert "web-1" in shown
 
 
+@pytest.mark.parametrize(
+    "selection", ['servers[status == "ACTIVE"]', 'servers[name.str.contains("[/]")]']
+)
+def test_a_condition_is_in_the_heading(
+    selection: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its brackets are no markup."""
+    header = HEADER.model_copy(update={"include": (selection,)})
+    path = tmp_path / "p.yaml"
+    path.write_text(plan_texts.to_yaml(plan_files.sealed(planned(), header)))
+    assert run("plan", "show", str(path)) == 0
+    assert f"lab: {selection}" in capsys.readouterr().out
+
+
 def test_a_bad_edit_is_wrong_input(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Code 2, with the row and the field."""
     plan.write_text(edited(lambda raw, items: items["networks:n1"].update(name="back")))

@@ -146,10 +146,11 @@ def _words(name: str) -> str:
 
 
 def table(title: str, *columns: str) -> "Table":
-    """Return an empty table in the house's look."""
+    """Return an empty table in the house's look; *title* is text, and nothing in it markup."""
     from rich.table import Table
 
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    shown = escape(title)
+    made = Table(title=shown, title_justify="left", title_style="bold", header_style="dim")
     for column in columns:
         made.add_column(column, overflow="fold")
     return made
