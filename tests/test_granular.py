@@ -113,6 +113,83 @@ def test_an_error_is_json_when_asked(capsys: pytest.CaptureFixture[str]) -> None
     assert "Nothing is chosen" in shown.err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["migrate", "--json", "--max-parallel", "x", "web-1"], "for '--max-parallel'"),
+        (["migrate", "web-1", "--jsn", "--json"], "No such option: --jsn"),
+        (["hosts", "return", "--json"], "Missing argument 'HOST'"),
+        (["migrat", "--json"], "No such command 'migrat'"),
+    ],
+)
+def test_wrong_words_are_json_when_asked(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They end a command before its options act; a program gets its document all the same."""
+    assert run(*words) == 2
+
+    shown = capsys.readouterr()
+    answer = json.loads(shown.out)
+    assert (answer["error"], answer["exit_code"]) == ("UsageError", 2)
+    assert said in answer["message"]
+    assert said in " ".join(shown.err.split())
+
+
+@pytest.mark.parametrize("words", [["migrate", "--max-parallel", "x", "web-1"], ["hosts"]])
+def test_wrong_words_are_no_json_unasked(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A person gets the words alone."""
+    assert run(*words) == 2
+    assert '"error"' not in capsys.readouterr().out
+
+
+def test_what_nobody_foresaw_is_json_when_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The traceback is still Python's to print, and the exit code 1 with it."""
+    monkeypatch.setattr(runs, "run", lambda *_: {}["gone"])
+
+    with pytest.raises(KeyError):
+        run("migrate", "web-1", "--yes", "--json")
+
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == {"error": "KeyError", "message": "'gone'", "exit_code": 1}
+
+
+def test_an_interrupt_is_json_when_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Code 130, as without; the document says so."""
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "run", interrupted)
+
+    assert run("migrate", "web-1", "--yes", "--json") == 130
+
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["error"], answer["exit_code"]) == ("KeyboardInterrupt", 130)
+
+
+def test_a_result_is_the_only_document(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What fails after its result was printed adds none."""
+
+    def ran(*_: Any) -> None:
+        console.print_json({"a": 1})
+        raise KeyError
+
+    monkeypatch.setattr(runs, "run", ran)
+
+    with pytest.raises(KeyError):
+        run("migrate", "web-1", "--yes", "--json")
+
+    assert json.loads(capsys.readouterr().out) == {"a": 1}
+
+
 def test_quiet_leaves_only_errors(capsys: pytest.CaptureFixture[str]) -> None:
     """Results and what happens meanwhile are not shown; the next command is as ever."""
     console.be_quiet(True)

@@ -27,7 +27,14 @@ from pumphouse.cli import (
     upgrades,
     watch,
 )
-from pumphouse.cli.console import begin, errors, is_verbose, out, print_error
+from pumphouse.cli.console import (
+    begin,
+    errors,
+    is_verbose,
+    out,
+    print_error,
+    print_json_error,
+)
 from pumphouse.cli.groups import add_common_options
 from pumphouse.cli.options import VerboseOption
 from pumphouse.errors import PumphouseError
@@ -89,6 +96,23 @@ def main() -> None:
             errors.print_exception()
         print_error(error)
         sys.exit(error.exit_code)
+    except SystemExit as ended:
+        if ended.code:
+            _tell_as_json(ended)
+        raise
+    except Exception as error:
+        print_json_error(type(error).__name__, str(error), 1)
+        raise
+
+
+def _tell_as_json(ended: SystemExit) -> None:
+    """Tell who asked for JSON why Typer ended the command: wrong words, or an interrupt."""
+    why, code = ended.__context__, ended.code if isinstance(ended.code, int) else 1
+    if words := getattr(why, "format_message", None):
+        print_json_error("UsageError", words(), code)
+    else:
+        cause = (why and why.__cause__) or why
+        print_json_error(type(cause).__name__, "The command was broken off.", code)
 
 
 def command() -> Any:

@@ -122,15 +122,20 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
 
 
+def print_json_error(kind: str, message: str, code: int) -> None:
+    """Print what ended the command as JSON, if that was asked for and no result was printed."""
+    # Words that cannot be read end a command before its options act.
+    if (_Mode.is_json or "--json" in sys.argv) and not _Mode.is_printed:
+        print_json({"error": kind, "message": message, "exit_code": code})
+
+
 def print_error(error: PumphouseError) -> None:
     """
     Print one message: a heading for the kind of error, each problem on its own line.
 
     Who asked for JSON, and got no result, gets the error as JSON too.
     """
-    if _Mode.is_json and not _Mode.is_printed:
-        kind = type(error).__name__
-        print_json({"error": kind, "message": str(error), "exit_code": error.exit_code})
+    print_json_error(type(error).__name__, str(error), error.exit_code)
     if isinstance(error, ConfigError):
         errors.print(f"[bold red]Wrong input[/] in {escape(error.origin)}:")
         for problem in error.problems:
