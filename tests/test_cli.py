@@ -10,9 +10,11 @@ from rich.live import Live
 from rich.text import Text
 
 from pumphouse import cli, tables
-from pumphouse.cli import console, files
+from pumphouse.cli import console, engine, files
 from pumphouse.cli.runs import minutes
 from pumphouse.cli.watch import code_of
+from pumphouse.config_text import parse
+from pumphouse.deployments import local
 from pumphouse.errors import CloudUnreachable, ConfigError
 from pumphouse.inventory import Inventory
 from pumphouse.models import Role
@@ -296,3 +298,28 @@ def test_the_lazy_console_can_be_lived_in(capsys: pytest.CaptureFixture[str]) ->
         live.update(Text("the last state"))
 
     assert "the last state" in capsys.readouterr().err
+
+
+def test_another_site_is_not_worked_on(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a server there is one pair of clouds, the configuration's; others are refused."""
+    made: list[Path] = []
+    monkeypatch.setattr(local, "LocalServer", made.append)
+    text = "name: lab\nsource: {entry: old}\ntarget: {entry: new}\n"
+    (elsewhere / "config.yaml").write_text(text)
+
+    with pytest.raises(ConfigError, match="the configuration is of lab"):
+        engine.use(parse(text, {}), "prod", "json")
+
+    assert run("migrate", "--project", "shop", "--site", "prod", "--yes") == 2
+    assert "prod is not here" in " ".join(capsys.readouterr().err.split())
+    assert made == []
+
+
+def test_a_server_has_the_blocks_of_any_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The configuration that lies here need not be that site's."""
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    text = "name: lab\nsource: {entry: old}\ntarget: {entry: new}\n"
+
+    assert engine.use(parse(text, {}), "prod", "json") == "prod"

@@ -54,7 +54,7 @@ def use(config: "Config | None", site: str | None, needed: str) -> str:
     one, our own starts and gets the blocks of *config* first.
 
     Raises:
-        ConfigError: There is neither a server nor a configuration.
+        ConfigError: There is neither a server nor a configuration, or it is another site's.
         ServerUnreachable: The server does not answer.
     """
     quieten(os.environ)
@@ -66,6 +66,14 @@ def use(config: "Config | None", site: str | None, needed: str) -> str:
             [
                 "No configuration was found and no server is named; give --config FILE, or set "
                 "PREFECT_API_URL to work with a server's blocks."
+            ],
+        )
+    if site and site != config.name:
+        raise ConfigError(
+            "--site",
+            [
+                f"{site} is not here: the configuration is of {config.name}, and without a server "
+                f"only that can be used; give the --config of {site}, or set PREFECT_API_URL."
             ],
         )
     from pumphouse.deployments.local import LocalServer
