@@ -3,7 +3,11 @@
 import resource
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID
 
 import pytest
 from rich.live import Live
@@ -11,6 +15,7 @@ from rich.text import Text
 
 from pumphouse import cli, tables
 from pumphouse.cli import console, engine, files
+from pumphouse.cli.run_pages import find
 from pumphouse.cli.runs import minutes
 from pumphouse.cli.watch import code_of
 from pumphouse.config_text import parse
@@ -323,3 +328,51 @@ def test_a_server_has_the_blocks_of_any_site(monkeypatch: pytest.MonkeyPatch) ->
     text = "name: lab\nsource: {entry: old}\ntarget: {entry: new}\n"
 
     assert engine.use(parse(text, {}), "prod", "json") == "prod"
+
+
+class Runs:
+    """Prefect's flow runs, each a name, a state and the hours until it is due."""
+
+    def __init__(self, *runs: tuple[str, str, float]) -> None:
+        self.runs = runs
+
+    def request(self, _method: str, _path: str, json: Any) -> Any:
+        """Answer as Prefect does to the filters that are used."""
+        wanted, now = json["flow_runs"], datetime.now(UTC)
+        states = wanted.get("state", {}).get("type", {}).get("any_")
+        before = wanted.get("expected_start_time", {}).get("before_")
+        names = wanted.get("name", {}).get("any_")
+        found = [
+            (hours, {"id": str(UUID(int=number))})
+            for number, (name, state, hours) in enumerate(self.runs)
+            if (states is None or state in states)
+            and (names is None or name in names)
+            and (before is None or now + timedelta(hours=hours) <= datetime.fromisoformat(before))
+        ]
+        rows = [row for _, row in sorted(found, key=lambda each: -each[0])]
+        return SimpleNamespace(json=lambda: rows[: json["limit"]])
+
+    def read_flow_run(self, id_: UUID) -> str:
+        """Return the run's name."""
+        return self.runs[id_.int][0]
+
+
+DONE, TOMORROW = ("done", "COMPLETED", -2.0), ("tomorrow", "SCHEDULED", 24.0)
+
+
+@pytest.mark.parametrize(
+    ("runs", "named", "expected"),
+    [
+        ([DONE, TOMORROW], "latest", "done"),
+        ([TOMORROW], "latest", None),
+        ([DONE, TOMORROW, ("waits", "SCHEDULED", -0.1)], "latest", "waits"),
+        ([("runs", "RUNNING", -3.0), DONE, TOMORROW], "latest", "runs"),
+        ([("taken", "PENDING", 0.002), DONE], "latest", "taken"),
+        ([DONE, TOMORROW], "tomorrow", "tomorrow"),
+    ],
+)
+def test_the_latest_run_is_none_of_the_future(
+    runs: list[tuple[str, str, float]], named: str, expected: str | None
+) -> None:
+    """A schedule's next run is watched only by its name; one that waits for its worker is."""
+    assert find(cast("Any", Runs(*runs)), named) == expected

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -16,6 +16,10 @@ LOG_PAGE = 200
 SHOWN = 50
 """Tasks and copies that are looked at at once, at most."""
 
+SOON = timedelta(minutes=1)
+"""A worker takes runs some seconds before their time, and its clock is not ours."""
+
+OPEN = ("RUNNING", "PENDING", "CANCELLING", "PAUSED")
 STATES = {"COMPLETED": "done", "RUNNING": "running", "FAILED": "failed", "PENDING": "waiting"}
 ENDED = ("COMPLETED", "FAILED", "CRASHED")
 
@@ -101,17 +105,20 @@ def find(client: "SyncPrefectClient", named: str) -> "FlowRun | None":
     """
     Return the run with this id or name, or the newest for ``latest``.
 
-    Of several, one that has not ended comes first, then the newest. Runs inside others
-    are found by id and name only.
+    Of several, one that has not ended comes first, then the newest. Runs inside others, and
+    those whose time is still to come, are found by id and name only.
     """
     try:
         chosen: dict[str, Any] = {"id": {"any_": [str(UUID(named))]}}
     except ValueError:
         chosen = {"name": {"any_": [named]}}
+    states = list(OPEN)
     if named == "latest":
-        chosen = {"parent_task_run_id": {"is_null_": True}}
-    open_ones = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING", "PAUSED"]}}}
-    for more in (open_ones, {}):
+        due = {"before_": (datetime.now(UTC) + SOON).isoformat()}
+        chosen = {"parent_task_run_id": {"is_null_": True}, "expected_start_time": due}
+        # Of those that are due, one waits for its worker.
+        states.append("SCHEDULED")
+    for more in ({"state": {"type": {"any_": states}}}, {}):
         body = {"flow_runs": {**chosen, **more}, "sort": "START_TIME_DESC", "limit": 1}
         rows = client.request("POST", "/flow_runs/filter", json=body).json()
         if rows:
