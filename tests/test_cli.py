@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from pumphouse import cli, tables
-from pumphouse.cli import console, engine, files
+from pumphouse.cli import console, engine, files, hosts, maintenance, rollbacks
 from pumphouse.cli.run_pages import find
 from pumphouse.cli.runs import minutes
 from pumphouse.cli.watch import code_of
@@ -376,3 +376,76 @@ def test_the_latest_run_is_none_of_the_future(
 ) -> None:
     """A schedule's next run is watched only by its name; one that waits for its worker is."""
     assert find(cast("Any", Runs(*runs)), named) == expected
+
+
+@pytest.fixture(name="asked")
+def _asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the questions of commands, all answered with yes, and the flows that were run."""
+    asked: list[str] = []
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("typer.confirm", lambda text, **_: asked.append(text) or True)
+    for module in (hosts, maintenance, rollbacks):
+        monkeypatch.setattr(module, "run", lambda flow, *_: asked.append(flow))
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("words", "question"),
+    [
+        (["web-1"], "Stop the copies of web-1; start the source?"),
+        (
+            ["--project", "shop", "--exclude", "web-2", "--delete-copy"],
+            "Stop the copies of project shop, but not of web-2; start the source, "
+            "DELETE the copies with their disks?",
+        ),
+        (
+            ["web-1", "--delete-copy", "--discard-changes"],
+            "Stop the copies of web-1; start the source, DELETE the copies with their disks, "
+            "and LOSE what the copies wrote?",
+        ),
+    ],
+)
+def test_a_rollback_asks_with_what_is_lost(
+    words: list[str], question: str, asked: list[str]
+) -> None:
+    """Who says yes has read what does not come back."""
+    assert run("rollback", *words) == 0
+    assert asked == [question, "rollback"]
+
+
+@pytest.mark.parametrize("more", [[], ["--yes"], ["--dry-run"]])
+def test_a_rollback_of_nothing_is_not_asked_about(
+    more: list[str], asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is taken out of nothing leaves nothing."""
+    assert run("rollback", "--delete-copy", "--exclude", "web-2", *more) == 2
+    assert "Nothing is chosen" in capsys.readouterr().err
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("words", "flow"),
+    [
+        (["hosts", "return", "c-1"], "return-host"),
+        (["maintenance", "leave", "c-1"], "maintenance"),
+    ],
+)
+def test_the_ways_back_of_hosts_are_asked_about(
+    words: list[str],
+    flow: str,
+    asked: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They restart a host and enable it: a person is asked once, and a pipe has to say --yes."""
+    assert run(*words) == 0
+    assert len(asked) == 2
+    assert "c-1" in asked[0]
+
+    assert run(*words, "--yes") == 0
+    assert asked[2:] == [flow]
+
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run(*words) == 2
+    assert "There is nobody to ask; give --yes." in capsys.readouterr().err
+    assert asked[3:] == []

@@ -227,7 +227,7 @@ def test_a_cancelled_evacuation_leaves_servers_running_and_says_how_the_host_is(
     wait_for(is_as_before, 120, "its live migration was called off")
     wait_for(lambda: slots_taken(stack) == 0, 120, "every limit is free")
 
-    done = stack.pumphouse("maintenance", "leave", HOST, "--deployment")
+    done = stack.pumphouse("maintenance", "leave", HOST, "--deployment", "--yes")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert (service_of(source).status, service_of(source).state) == ("enabled", "up")

@@ -8,8 +8,14 @@ import typer
 from pumphouse.cli import engine
 from pumphouse.cli.console import errors, escape, out, print_json, run_lines, table, trouble
 from pumphouse.cli.files import ConfigOption, load, load_if_any
-from pumphouse.cli.options import DeploymentOption, JsonOption, QuietOption, SiteOption
-from pumphouse.cli.running import Way, run
+from pumphouse.cli.options import (
+    DeploymentOption,
+    JsonOption,
+    QuietOption,
+    SiteOption,
+    YesOption,
+)
+from pumphouse.cli.running import Way, confirm, run
 from pumphouse.errors import ConfigError, PumphouseError, Refused
 from pumphouse.models import Role
 
@@ -119,6 +125,7 @@ def check(
 @app.command("return")
 def return_(
     host: Annotated[str, typer.Argument(metavar="HOST", help="As the source's Nova has it.")],
+    yes: YesOption = False,
     config: ConfigOption = None,
     site: SiteOption = None,
     deployment: DeploymentOption = False,
@@ -126,5 +133,8 @@ def return_(
     as_json: JsonOption = False,
 ) -> None:
     """Bring a host back to the source, as long as Fuel has not written its disks."""
+    if not yes:
+        question = f"Take {host} out of Fuel, restart it from its disk, and enable it again?"
+        confirm(f"The return of host {host}", question, "--yes")
     if done := run("return-host", {"host": host}, Way(config, site, deployment, quiet, as_json)):
         out.print(f"[green]✓[/] {escape(done.state)}")

@@ -115,6 +115,7 @@ def enter(
 @app.command()
 def leave(
     host: HostArgument,
+    yes: YesOption = False,
     config: ConfigOption = None,
     site: SiteOption = None,
     deployment: DeploymentOption = False,
@@ -126,6 +127,9 @@ def leave(
 
     A host that --fence powered off is powered on, and its nova-compute waited for.
     """
+    if not yes:
+        question = f"Power {host} on if --fence powered it off, and make its service as it was?"
+        confirm(f"The end of {host}'s maintenance", question, "--yes")
     _maintain({"host": host, "action": "leave"}, Way(config, site, deployment, quiet, as_json))
 
 

@@ -1,6 +1,7 @@
 """``pumphouse rollback``: migrated servers return to the source."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +16,7 @@ from pumphouse.cli.options import (
     YesOption,
 )
 from pumphouse.cli.running import Way, confirm, run
+from pumphouse.errors import ConfigError
 
 if TYPE_CHECKING:
     from pumphouse.flows.rollback import Rollback
@@ -48,9 +50,6 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Return migrated servers to the source; what their copies wrote since is lost."""
-    if not (dry_run or yes):
-        named = ", ".join([*(selection or []), *(f"project {name}" for name in project or [])])
-        confirm("The rollback", f"Stop the copies of {named} and start the source?")
     chosen = {
         "selection": selection or [],
         "projects": project or [],
@@ -59,8 +58,21 @@ def rollback(
         "delete_copy": delete_copy,
         "dry_run": dry_run,
     }
+    if not (selection or project):
+        raise ConfigError("rollback", ["Nothing is chosen: name servers, or give --project."])
+    if not (dry_run or yes):
+        confirm("The rollback", _question(chosen))
     if done := run("rollback", chosen, Way(config, site, deployment, quiet, as_json)):
         _print(done)
+
+
+def _question(chosen: Mapping[str, Any]) -> str:
+    """Return what is asked: which servers, and what is lost for good by the options."""
+    named = [*chosen["selection"], *(f"project {name}" for name in chosen["projects"])]
+    but = f", but not of {', '.join(chosen['exclude'])}" if chosen["exclude"] else ""
+    deleted = ", DELETE the copies with their disks" if chosen["delete_copy"] else ""
+    lost = ", and LOSE what the copies wrote" if chosen["discard_changes"] else ""
+    return f"Stop the copies of {', '.join(named)}{but}; start the source{deleted}{lost}?"
 
 
 def _print(done: "Rollback") -> None:

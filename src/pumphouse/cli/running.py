@@ -49,9 +49,11 @@ def run(flow: str, parameters: dict[str, Any], way: Way) -> Any:
     return done
 
 
-def confirm(what: str, question: str) -> None:
+def confirm(what: str, question: str, instead: str = "--yes, or --dry-run") -> None:
     """
     Ask a person at a terminal once; a script is taken at its word only with --yes.
+
+    *instead* are the options of the command that need no answer.
 
     Raises:
         ConfigError: There is nobody to ask.
@@ -59,7 +61,7 @@ def confirm(what: str, question: str) -> None:
     """
     # A closed stdin is None.
     if sys.stdin is None or not sys.stdin.isatty():
-        raise ConfigError(what, ["There is nobody to ask; give --yes, or --dry-run."])
+        raise ConfigError(what, [f"There is nobody to ask; give {instead}."])
     try:
         is_wanted = typer.confirm(question, default=False, err=True)
     except typer.Abort:
