@@ -63,6 +63,8 @@ def _give_access(api: Api, type_id: str, row: Row, ids: Ids) -> None:
     for project in row["access_project_ids"] or []:
         target = ids["projects"].get(project)
         if target and target not in have:
+            # Several projects of the source may be one there.
+            have.add(target)
             access = {"addProjectAccess": {"project": target}}
             api.call("POST", "block-storage", f"/types/{type_id}/action", json=access)
 

@@ -75,6 +75,18 @@ def test_a_type_that_was_begun_is_completed() -> None:
     assert (begun.action, begun.target_id) == (Action.UPDATE, "VT")
 
 
+def test_a_private_type_is_for_those_whose_volumes_have_it() -> None:
+    """Access may have been taken from them since, and the volume is made as theirs."""
+    src, dst = clouds(is_public=False, access_project_ids=["p2"])
+    new = item(planned(src, dst), "volume_types:vt1")
+    assert new.row["access_project_ids"] == ["p2", "p1"]
+    begun = {"is_public": False, "description": f"{SOURCE_ID}=vt1", "access_project_ids": []}
+    dst["volume_types"] = [{"id": "VT", "name": "fast", **begun}]
+    made = planned(src, dst)
+    assert item(made, "volume_types:vt1").action is Action.UPDATE
+    assert item(made, "volumes:vol1").action is Action.CREATE
+
+
 def limit(project: str, name: str, value: int) -> dict[str, Any]:
     return {"project_id": project, "service": "volume", "resource": name, "limit": value}
 

@@ -16,6 +16,7 @@ from pumphouse import (
     snapshots,
     spare_ports,
     trunks,
+    volume_types,
     zones,
 )
 from pumphouse.estate import Estate
@@ -144,11 +145,15 @@ def _add_snapshots(estate: Estate, found: Rows, alone: list[Row], what: "Chosen"
 
 def _add_types(estate: Estate, found: Rows, what: "Chosen") -> None:
     """Add the types of the volumes found, and the QoS specs of these types."""
-    types = {row["volume_type"] for row in found["volumes"] + found["snapshots"]}
-    used = [
-        r for name in sorted(types - {None}) for r in estate.where("volume_types", "name", name)
+    users: dict[str, set[str]] = {}
+    for row in found["volumes"] + found["snapshots"]:
+        if row["volume_type"] is not None:
+            users.setdefault(row["volume_type"], set()).add(row["project_id"])
+    used = [r for name in sorted(users) for r in estate.where("volume_types", "name", name)]
+    found["volume_types"] = [
+        volume_types.for_users(row, users.get(row["name"], ()))
+        for row in _by_id(used + _every(estate, "volume_types", what))
     ]
-    found["volume_types"] = _by_id(used + _every(estate, "volume_types", what))
     specs = [row["qos_specs_id"] for row in found["volume_types"]]
     found["qos_specs"] = _by_id(
         _pick(estate, "qos_specs", specs) + _every(estate, "qos_specs", what)

@@ -1,6 +1,7 @@
 """Whether the target supports what a plan asks for: volume types, image formats, zones, groups."""
 
 from pumphouse import bonds, flavors, volume_types
+from pumphouse.comparison import is_unfinished
 from pumphouse.drafts import Draft, moved, project_there
 from pumphouse.estate import Estate
 from pumphouse.mappings import Mappings, PlaceMapping
@@ -152,7 +153,9 @@ def _volumes(every: list[Draft], made: Translation, target: Estate) -> None:
             draft.problems.append("No volume service of the target is enabled and up; start one.")
         for type_ in target.where("volume_types", "name", row["volume_type"]):
             project = projects.get(row["project_id"])
-            if not type_["is_public"] and project not in (type_["access_project_ids"] or ()):
+            # Who may use what a run has begun is not said yet; this one completes it.
+            is_open = type_["is_public"] or is_unfinished(type_)
+            if not is_open and project not in (type_["access_project_ids"] or ()):
                 draft.problems.append(
                     f"The target's volume type {type_['name']} is private, and its project may "
                     "not use it; give it access, or name another in mappings.volume_types."

@@ -23,6 +23,13 @@ def needed_qos(rows: Iterable[Row], types: list[Row], source: Estate, target: Es
     return [row for row in rows if row["id"] in made or row["id"] not in used]
 
 
+def for_users(row: Row, projects: Iterable[str]) -> Row:
+    """Return a type that *projects* may use too: their volumes have it, and are made as theirs."""
+    access = row["access_project_ids"] or []
+    added = [] if row["is_public"] else [p for p in sorted(projects) if p not in access]
+    return {**row, "access_project_ids": [*access, *added]} if added else row
+
+
 def specs(row: Row) -> dict[str, str]:
     """Return a type's extra specs without the back end, which is its cloud's own."""
     return {k: v for k, v in (row["extra_specs"] or {}).items() if k != BACKEND}
