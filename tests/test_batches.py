@@ -246,7 +246,7 @@ def test_a_new_group_is_made_exact() -> None:
 def test_a_flavor_says_whose_copy_it_is_until_it_is_whole() -> None:
     """One that is cut short is ours, whatever its name; one of theirs keeps what it says."""
     row = tenants.row("flavors", **tenants.source()["flavors"][0], description="Small ones.")
-    made = item("f1", kind="flavors", row=row)
+    made = item("f1", kind="flavors", row={**row, "server_project_ids": ["p1"]})
     there: dict[str, Any] = {}
     with FakeCloud() as cloud, Api(cloud.block(), "target") as api:
         for method, path in (("POST", "/flavors"), ("GET", "/flavors/f1"), ("PUT", "/flavors/f1")):

@@ -392,17 +392,22 @@ def _adoptable(
     if not missing or kind == "images":
         return Match(Action.ADOPT, id_, "An equal one exists.")
     if kind == "flavors" or _is_default(kind, row):
-        return Match(
-            Action.UPDATE,
-            id_,
-            f"It exists and lacks {len(missing)} part(s).",
-            tuple(sorted(missing, key=str)),
-        )
+        reason = f"It exists and lacks {len(missing)} part(s)."
+        if kind == "flavors":
+            reason += _added_specs(missing)
+        return Match(Action.UPDATE, id_, reason, tuple(sorted(missing, key=str)))
     return Match(
         Action.CONFLICT,
         id_,
         f"The target's lacks {len(missing)} part(s) and is not ours to change; rename one.",
     )
+
+
+def _added_specs(missing: frozenset[Hashable]) -> str:
+    """Return a sentence about what is added to a flavor of the target: all who use it notice."""
+    specs = sorted(p for p in missing if isinstance(p, tuple) and p[0] == "spec")
+    words = ", ".join(f"{key}={value}" for _, key, value in specs)
+    return f" Extra specs that it gets, for everybody: {words}." if words else ""
 
 
 def differences(wanted: Facts, found: Facts) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from pumphouse import (
     checks,
+    flavors,
     forwardings,
     images,
     memberships,
@@ -150,6 +151,10 @@ def _judge(draft: Draft, made: Translation, target: Estate) -> None:
     if kind == "images" and draft.match.action is Action.ADOPT:
         found = target.get(kind, draft.match.target_id) or {}
         draft.losses += _instead(_image_differences(row, found, made.estate, target))
+    if kind == "flavors" and (draft.is_moved or draft.match.action is Action.ADOPT):
+        there = target.get("flavors", draft.match.target_id)
+        if more := flavors.more_specs(row, there) if there else "":
+            draft.losses.append(more)
     if kind == "images" and draft.is_moved:
         draft.problems += images.problems(row, made.estate)
     if kind == "volumes" and draft.is_moved and (words := checks.unreadable(row)):
@@ -192,11 +197,13 @@ def _take(draft: Draft, found: Row, source: Estate, target: Estate) -> None:
     """Adopt the thing of the target that a mapping names; what differs there is a loss."""
     rule = RULES[draft.kind]
     differing = differences(rule.must(draft.row, source), rule.must(found, target))
-    missing = sorted(rule.parts(draft.row, source) - rule.parts(found, target), key=str)
-    accesses = [part for part in missing if isinstance(part, tuple) and part[0] == "access"]
-    if draft.kind == "flavors" and accesses and not found["is_public"]:
+    accesses: tuple[tuple[str, str], ...] = ()
+    if draft.kind == "flavors":
+        differing += flavors.other_specs(draft.row, found)
+        accesses = flavors.lacking_access(draft.row, found, source, target)
+    if accesses:
         reason = "The target's is taken, and given to the projects that move."
-        draft.match = Match(Action.UPDATE, found["id"], reason, tuple(accesses))
+        draft.match = Match(Action.UPDATE, found["id"], reason, accesses)
     else:
         draft.match = Match(Action.ADOPT, found["id"], "The target's is taken, as it is.")
     if draft.kind == "images":

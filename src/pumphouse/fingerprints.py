@@ -22,6 +22,8 @@ OF_KIND = {
     # Ids of the target, which come with the migration itself.
     "images": frozenset({"shared_with"}),
     "users": frozenset({"target_default_project_id"}),
+    # The servers are items of their own.
+    "flavors": frozenset({"server_project_ids"}),
     # A cut-over puts ports down and takes floating IPs off.
     "ports": frozenset({"is_admin_state_up", "binding_profile", "is_spare"}),
     "floating_ips": frozenset(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from pumphouse.comparison import differences
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
 
@@ -10,10 +11,16 @@ DISKS = ("disk_gib", "ephemeral_gib", "swap_mib")
 
 
 def used(estate: Estate, servers: list[Row], homes: set[str], alone: list[Row]) -> list[Row]:
-    """Return the flavors of *servers* and those named *alone*, with the access that moves too."""
+    """
+    Return the flavors of *servers* and those named *alone*, with the access that moves too.
+
+    Beside its table's columns each has ``server_project_ids``: whose servers boot with it.
+    """
     rows: dict[str, Row] = {}
+    users: dict[str, set[str]] = {}
     for server in servers:
         name = server["flavor_name"]
+        users.setdefault(name, set()).add(server["project_id"])
         if name not in rows:
             known = estate.where("flavors", "name", name)
             rows[name] = known[0] if known else embedded(server)
@@ -23,8 +30,38 @@ def used(estate: Estate, servers: list[Row], homes: set[str], alone: list[Row]) 
     for name, row in rows.items():
         # Other projects' access comes with those projects.
         access = [p for p in row["access_project_ids"] or [] if p in homes]
-        found[name] = {**row, "access_project_ids": access}
+        booting = sorted(users.get(name, ()))
+        if not row["is_public"]:
+            # It may have been taken from them since; a deleted one remembers one server's only.
+            access += [p for p in booting if p not in access]
+        found[name] = {**row, "access_project_ids": access, "server_project_ids": booting}
     return list(found.values())
+
+
+def lacking_access(
+    row: Row, found: Row, source: Estate, target: Estate
+) -> tuple[tuple[str, str], ...]:
+    """Return who is to use the target's *found*, and may not: what its rule calls its parts."""
+    if found["is_public"]:
+        return ()
+    wanted = {*(row["access_project_ids"] or ()), *row["server_project_ids"]}
+    labels = {str(source.label("projects", id_)) for id_ in wanted}
+    have = {target.label("projects", id_) for id_ in found["access_project_ids"] or ()}
+    return tuple(("access", label) for label in sorted(labels - have))
+
+
+def other_specs(row: Row, found: Row) -> list[str]:
+    """Return where the extra specs of the target's *found* are others, whoever has more."""
+    ours, theirs = row["extra_specs"] or {}, found["extra_specs"] or {}
+    return differences({key: ours.get(key) for key in sorted({*ours, *theirs})}, theirs)
+
+
+def more_specs(row: Row, found: Row) -> str:
+    """Return what servers get with the target's *found* that they do not have at the source."""
+    ours, theirs = row["extra_specs"] or {}, found["extra_specs"] or {}
+    more = [f"{key}={theirs[key]}" for key in sorted({*theirs} - {*ours})]
+    words = "Extra specs that only the target's has, and servers get with it:"
+    return f"{words} {', '.join(more)}." if more else ""
 
 
 def embedded(server: Row) -> Row:

@@ -95,6 +95,12 @@ def _floating_ip(row: Row, source: Estate) -> Losses:
 def _flavor(row: Row, source: Estate) -> Losses:
     if row["is_disabled"]:
         yield "That it is disabled: Nova's API cannot say so of a new one."
+    known = source.get("flavors", row["id"])
+    if known and not known["is_public"] and not known["id"].startswith("embedded:"):
+        access = known["access_project_ids"] or ()
+        revoked = [p for p in row["server_project_ids"] if p not in access]
+        if names := ", ".join(str(source.label("projects", p)) for p in revoked):
+            yield f"That {names} may not use it: servers there need it to boot, and get access."
 
 
 def _volume(row: Row, source: Estate) -> Losses:

@@ -210,6 +210,7 @@ def _zones_of_volumes(every: list[Draft], places: PlaceMapping, target: Estate) 
 def _flavors(every: list[Draft], made: Translation, target: Estate) -> None:
     """Give servers the numbers of their flavors as these are now, and say where they differ."""
     drafted = {draft.row["name"]: draft for draft in every if draft.kind == "flavors"}
+    projects = {d.row["id"]: d.match.target_id for d in every if d.kind == "projects"}
     for draft in every:
         if draft.kind != "servers" or draft.row["flavor_name"] not in drafted:
             continue
@@ -219,8 +220,22 @@ def _flavors(every: list[Draft], made: Translation, target: Estate) -> None:
         named = target.get("flavors", said.target_id) if said else None
         if draft.is_moved:
             _judge_flavor(draft, named or found.row, is_meant=named is not None)
+        if draft.is_moved and found.match.action is Action.SKIP:
+            there = target.get("flavors", found.match.target_id)
+            _judge_access(draft, there, projects.get(draft.row["project_id"]))
         size = flavors.size(named or found.row)
         draft.row |= {"flavor_size": size, "vcpus": size["vcpus"], "ram_mib": size["ram_mib"]}
+
+
+def _judge_access(draft: Draft, flavor: Row | None, project_id: str | None) -> None:
+    """Block a server whose project may not use a flavor that the plan leaves alone."""
+    if flavor is None or flavor["is_public"]:
+        return
+    if project_id not in (flavor["access_project_ids"] or ()):
+        draft.problems.append(
+            f"The target's flavor {flavor['name']} is private, its project may not use it, and "
+            "the plan leaves it alone; give it access, or skip or exclude that flavor no more."
+        )
 
 
 def _judge_flavor(draft: Draft, flavor: Row, is_meant: bool) -> None:
