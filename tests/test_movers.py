@@ -197,3 +197,32 @@ def test_what_the_source_cannot_have_back_is_refused(gib: int, snapshots: int, s
         assert f"Its volume data (vol1) {said}" in words[1]
     else:
         assert words == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("selection", "action", "said"),
+    [
+        (Selection(include=("project:shop",), exclude=("servers:v3",)), None, ""),
+        (Selection(include=("project:shop",), kinds=("volumes",)), None, ""),
+        # It goes with its server, which says itself why it cannot.
+        (Selection(include=("project:shop",)), Action.CREATE, "The target has none"),
+        (Selection(include=("volumes:vol2",)), Action.BLOCKED, "attached to server shelved (v3)"),
+    ],
+)
+def test_a_volume_that_is_reserved_for_a_shelved_server_is_that_servers(
+    selection: Selection, action: Action | None, said: str
+) -> None:
+    """Cinder shows it without attachments: it would be taken from a server that has it."""
+    here, there = clouds()
+    here["volumes"][1]["status"] = "reserved"
+    shelved = {"id": "v3", "name": "shelved", "status": "SHELVED_OFFLOADED", "user_data": None}
+    here["servers"].append({**here["servers"][0], **shelved, "volumes": [{"id": "vol2"}]})
+    made = plan(
+        chosen(selection, estate(here)), estate(here), estate(there), Wishes(shared=SHARED)
+    )
+
+    found = [each for each in made.items if each.key == "volumes:vol2"]
+
+    assert [each.action for each in found] == ([action] if action else [])
+    assert all(said in each.reason for each in found)
+    assert all(each.row["attachments"][0]["server_id"] == "v3" for each in found)

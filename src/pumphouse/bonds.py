@@ -43,6 +43,27 @@ def users(volume: Row) -> list[str]:
     return sorted(found - {None, ""})
 
 
+def holders(servers: Iterable[Row]) -> dict[str, list[str]]:
+    """Return, by the id of a volume, the ids of the servers that Nova says have it."""
+    found: dict[str, list[str]] = {}
+    for server in servers:
+        for entry in server["volumes"] or ():
+            found.setdefault(entry["id"], []).append(server["id"])
+    return found
+
+
+def attachments(volume: Row, held_by: Iterable[str]) -> list[Row]:
+    """
+    Return a volume's attachments, with those to servers that only Nova knows of.
+
+    Cinder shows a volume as reserved, and not for whom, when its server is shelved and offloaded.
+    """
+    known = volume["attachments"] or []
+    more = [id_ for id_ in held_by if id_ not in users(volume)]
+    none = {"device": None, "attachment_id": None}
+    return [*known, *({"server_id": id_, **none} for id_ in more)]
+
+
 def is_shared(volume: Row) -> bool:
     """Tell whether a volume is attached to several servers."""
     return len(users(volume)) > 1

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from pumphouse import (
     balancer_limits,
+    bonds,
     forwardings,
     hostnames,
     port_names,
@@ -242,7 +243,7 @@ def _place(
     types: Mapping[str, str],
     labels: Mapping[tuple[str, str], str | None],
 ) -> None:
-    """Give servers and volumes the target's flavors, types, zones and groups."""
+    """Give servers and volumes the target's flavors, types, zones and groups, and their users."""
     zones = {
         service: {r["name"] for r in target.where("availability_zones", "service", service)}
         for service in ("compute", "volume")
@@ -267,9 +268,11 @@ def _place(
             "target_group_id": there.get(group),
         }
         servers.append({**row, **numbers, **more})
+    held = bonds.holders(source.rows("servers"))
     volumes = [
         {
             **row,
+            "attachments": bonds.attachments(row, held.get(row["id"], ())),
             "volume_type": types.get(row["volume_type"], row["volume_type"]),
             "target_zone": _zone(row["availability_zone"], zones["volume"], places, of_servers),
         }
