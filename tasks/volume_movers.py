@@ -50,9 +50,13 @@ def move(carrier: Carrier, volume: Row, project_id: str, mover: Mover) -> Moved:
 
 def move_detached(carrier: Carrier, volume: Row, project_id: str, mover: Mover) -> Moved:
     """Move a volume that no server uses; what was begun on Ceph is taken back if it fails."""
+    _require_free(carrier, volume)
     try:
         since = volumes.as_of(carrier.source, volume["id"])
         sent = before(carrier, volume, mover)
+        if mover is Mover.MANAGE:
+            # To flatten its image may have taken hours; who gets it now would lose it.
+            _require_free(carrier, volume)
         moved = move(carrier, volume, project_id, mover)
         if mover is Mover.RBD:
             volumes.note(carrier.target, moved.target_id, {AS_OF: since})
@@ -63,6 +67,10 @@ def move_detached(carrier: Carrier, volume: Row, project_id: str, mover: Mover) 
             discard(carrier, volume, mover)
         raise
     return Moved(moved.target_id, moved.checksum, moved.bytes + sent)
+
+
+def _require_free(carrier: Carrier, volume: Row) -> None:
+    volumes.require_free(carrier.source, volume, carrier.timeout_s, carrier.stop)
 
 
 def prove(carrier: Carrier, volume: Row, mover: Mover) -> None:

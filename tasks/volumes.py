@@ -69,6 +69,21 @@ def users(api: Api, volume_id: str) -> list[str]:
     return [raw["instance"] for raw in found if raw["volume_id"] == volume_id and raw["instance"]]
 
 
+def require_free(api: Api, volume: Row, timeout_s: float, stop: threading.Event = NEVER) -> None:
+    """
+    Raise `WaitFailed` if a volume that no server used when it was planned is used by now.
+
+    What an earlier run began to do with it, Cinder may be at still: that is waited for.
+    """
+    raw, servers = settle(api, volume["id"], timeout_s, stop), users(api, volume["id"])
+    if raw["status"] != "available" or servers:
+        found = f"It is {raw['status']}; wait until it is available, or reset its state"
+        if servers:
+            found = f"Server {', '.join(servers)} has it; detach it, or choose the server too"
+        what = f"volume {volume['name']} ({volume['id']}) to be available, and of no server"
+        raise WaitFailed(what, f"{found}, and run again.")
+
+
 def _becomes(status: str, *bad: str) -> Callable[[Mapping[str, Any]], bool]:
     def done(volume: Mapping[str, Any]) -> bool:
         if volume["status"].startswith("error") or volume["status"] in bad:

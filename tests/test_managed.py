@@ -9,9 +9,9 @@ import pytest
 
 from pumphouse.checks import MOVER_KEY
 from pumphouse.config import MigrateOptions
-from pumphouse.errors import CephFailed, Conflict, Unverified
+from pumphouse.errors import CephFailed, Conflict, Unverified, WaitFailed
 from pumphouse.models import SOURCE_ID
-from pumphouse.tasks import managed, volumes
+from pumphouse.tasks import managed, volume_movers, volumes
 from pumphouse.tasks.carrying import Carrier
 from pumphouse.tasks.rbd import Image
 
@@ -305,3 +305,26 @@ def test_what_was_taken_over_is_never_deleted(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(Conflict, match="never deleted"):
         volumes.delete_volume(cast(Any, None), "t1", 1)
     assert volumes.unfinished(VOLUME, managed.Mover.MANAGE)["metadata"][MOVER_KEY] == "manage"
+
+
+@pytest.mark.parametrize(("looks", "is_made"), [(0, False), (1, True)])
+def test_a_volume_that_a_server_got_since_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch, looks: int, is_made: bool
+) -> None:
+    """Before anything is touched; or right before the rename, and what was made is taken back."""
+    left = [None] * looks
+
+    def look(*_: Any) -> None:
+        if not left:
+            raise WaitFailed("volume data", "Server x has it.")
+        left.pop()
+
+    monkeypatch.setattr(volumes, "require_free", look)
+    monkeypatch.setattr(volumes, "as_of", lambda *_: "noon")
+
+    with pytest.raises(WaitFailed, match="Server x has it"):
+        volume_movers.move_detached(carrier(), VOLUME, "P", managed.Mover.MANAGE)
+
+    assert world.pool == {"volume-s1": "bytes"}
+    assert list(world.rows) == ["s1"]
+    assert bool(world.changes) is is_made

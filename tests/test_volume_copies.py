@@ -219,3 +219,36 @@ def test_a_volume_that_cannot_be_deleted_is_not_gone(clouds: Clouds) -> None:
 
     with pytest.raises(WaitFailed, match=r"It became error_deleting .*target's cinder-volume"):
         volumes.delete_volume(clouds.ends.target, "c1", 5)
+
+
+@pytest.mark.parametrize(
+    ("states", "users", "said"),
+    [
+        (["available"], [], ""),
+        # A killed run had it uploaded.
+        (["uploading", "available"], [], ""),
+        (["reserved"], ["s1"], "Server s1 has it; detach it"),
+        (["attaching", "in-use"], ["s1"], "Server s1 has it; detach it"),
+        # An administrator has reset its state.
+        (["available"], ["s1"], "Server s1 has it; detach it"),
+        (["extending"], [], "It is extending; wait until it is available"),
+    ],
+)
+def test_a_volume_that_somebody_uses_by_now_is_not_moved_by_itself(
+    clouds: Clouds, states: list[str], users: list[str], said: str
+) -> None:
+    """It is looked at when its turn comes, hours after the plan."""
+    seen = [volume("v1", status=status) for status in states]
+    cloud = clouds.ends.source_cloud
+    cloud.route("GET", "block-storage", "/volumes/v1", lambda _: {"volume": seen.pop(0)})
+    rows = [{"id": id_, "volume_id": "v1", "instance": id_} for id_ in users]
+    rows.append({"id": "a9", "volume_id": "v9", "instance": "s9"})
+    cloud.listing("block-storage", "/attachments/detail", "attachments", rows)
+
+    if said:
+        with pytest.raises(WaitFailed, match=said):
+            volumes.require_free(clouds.ends.source, VOLUME, 5)
+    else:
+        volumes.require_free(clouds.ends.source, VOLUME, 5)
+
+    assert seen == []
