@@ -1,5 +1,6 @@
 """Run health checks from here, the worker: attempt after attempt until each passes."""
 
+import asyncio
 import socket
 import subprocess
 import threading
@@ -10,7 +11,15 @@ from dataclasses import dataclass
 import httpx
 
 from pumphouse.errors import Interrupted, PumphouseError, Unhealthy
-from pumphouse.health import Check, Facts, HealthCheck, answer_problem, filled, lacking
+from pumphouse.health import (
+    Check,
+    Facts,
+    HealthCheck,
+    answer_problem,
+    filled,
+    intruding,
+    lacking,
+)
 from pumphouse.plan import Item
 from pumphouse.tasks import servers
 from pumphouse.tasks.api import Api, first_line
@@ -92,7 +101,7 @@ def told(failed: Mapping[str, str]) -> list[str]:
 
 
 def _patient(check: Check, of: Subject, most: int | None, stop: threading.Event) -> str:
-    if why := lacking(check, of.facts):
+    if why := lacking(check, of.facts) or intruding(check, of.facts):
         return why
     left = min(check.how.attempts, most or check.how.attempts)
     while True:
@@ -126,20 +135,35 @@ def _http(how: HealthCheck, of: Subject) -> str:
     assert how.http is not None
     url = filled(how.http.url, of.facts)
     try:
-        with (
-            httpx.Client(verify=how.http.verify_tls, timeout=how.timeout_s) as client,
-            client.stream("GET", url, headers=how.http.headers) as answer,
-        ):
-            body = b""
-            for chunk in answer.iter_bytes():
-                body += chunk
-                if len(body) >= READ:
-                    break
-            text = body.decode(answer.encoding or "utf-8", "replace")
-            why = answer_problem(how.http, answer.status_code, text)
+        status, text = asyncio.run(_get(url, how))
+    except TimeoutError:
+        return f"{url} gave no answer: it did not end within {how.timeout_s:g} s."
     except (httpx.HTTPError, httpx.InvalidURL, LookupError) as error:
         return f"{url} gave no answer: {first_line(error)}."
+    why = answer_problem(how.http, status, text)
     return f"{url}: {why}" if why else ""
+
+
+async def _get(url: str, how: HealthCheck) -> tuple[int, str]:
+    """
+    Return the status and the beginning of what *url* answers.
+
+    Raises:
+        TimeoutError: It is not all there in time.
+    """
+    assert how.http is not None
+    # httpx's own time-out is of each read: who sends a byte now and then would never be left.
+    async with (
+        asyncio.timeout(how.timeout_s),
+        httpx.AsyncClient(verify=how.http.verify_tls, timeout=how.timeout_s) as client,
+        client.stream("GET", url, headers=how.http.headers) as answer,
+    ):
+        body = b""
+        async for chunk in answer.aiter_bytes():
+            body += chunk
+            if len(body) >= READ:
+                break
+        return answer.status_code, body.decode(answer.encoding or "utf-8", "replace")
 
 
 def _ping(how: HealthCheck, of: Subject) -> str:

@@ -2,8 +2,9 @@
 
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -46,12 +47,23 @@ def page(*answers: tuple[int, str]) -> Iterator[str]:
     """Serve *answers*, each once and the last for ever; yield the URL."""
     left = list(answers)
 
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        status, text = left.pop(0) if len(left) > 1 else left[0]
+        handler.send_response(status)
+        handler.end_headers()
+        handler.wfile.write(text.encode())
+
+    with served(answer) as url:
+        yield url
+
+
+@contextmanager
+def served(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
+    """Have *answer* answer every GET; yield the URL."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, text = left.pop(0) if len(left) > 1 else left[0]
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(text.encode())
+            answer(self)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
@@ -129,6 +141,24 @@ def test_http_wants_a_status_and_a_text() -> None:
     assert "gave no answer" in asked(check(http={"url": f"http://127.0.0.1:{free_port()}/"}))["c"]
 
 
+@pytest.mark.parametrize("head", [b"HTTP/1.0 200 OK\r\n\r\n", b"HTTP/1.0 200 OK\r\nX: "])
+def test_a_page_that_drips_is_left_at_the_time_out(head: bytes) -> None:
+    """Every byte of a body, or of a header, comes in time, and the answer as a whole does not."""
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(head)
+        with suppress(OSError):  # whoever asked has left
+            for _ in range(40):
+                handler.wfile.write(b"x")
+                time.sleep(0.1)
+
+    began = time.monotonic()
+    with served(drip) as url:
+        found = asked(check(http={"url": url}, timeout_s=0.3))
+    assert "gave no answer: it did not end within 0.3 s." in found["c"]
+    assert time.monotonic() - began < 3
+
+
 def test_a_command_gets_words_and_no_shell() -> None:
     """What a shell would take apart arrives as it is; another exit code than 0 fails."""
     facts = FACTS.model_copy(update={"name": "a; exit 7"})
@@ -137,6 +167,14 @@ def test_a_command_gets_words_and_no_shell() -> None:
     assert "cannot be run on the worker" in asked(check(command={"argv": ["/nowhere/x"]}))["c"]
     slow = asked(check(command={"argv": ["sleep", "60"]}, timeout_s=0.05))
     assert "did not end within 0.05 s" in slow["c"]
+
+
+def test_a_name_makes_no_option_of_a_word() -> None:
+    """Tenants choose names, and options may run commands; what the operator wrote may be one."""
+    facts = FACTS.model_copy(update={"name": "-oProxyCommand=x"})
+    ran = asked(check(command={"argv": ["echo", "{name}"]}), facts=facts)
+    assert ran == {"c": "{name} would be an option: '-oProxyCommand=x' begins with a dash."}
+    assert asked(check(command={"argv": ["echo", "-n", "--of={name}"]}), facts=facts) == {}
 
 
 def test_ping_is_the_systems_program(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,6 +201,16 @@ def lacking(check: Check, facts: Facts) -> str:
     return ""
 
 
+def intruding(check: Check, facts: Facts) -> str:
+    """Return which word of a command the server's facts would make an option, as a sentence."""
+    for template in check.how.command.argv if check.how.command else ():
+        word = filled(template, facts)
+        # Names are their tenants' words, and many an option runs what it is told.
+        if word.startswith("-") and not template.startswith("-"):
+            return f"{template} would be an option: {word!r} begins with a dash."
+    return ""
+
+
 def filled(template: str, facts: Facts) -> str:
     """Return *template* with what it names; an IPv6 address in a URL gets its brackets."""
     words = dict(facts.words)
