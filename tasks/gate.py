@@ -1,6 +1,8 @@
 """The gate that every server of a batch passes before it is begun."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from pumphouse.checks import is_half_way
@@ -17,10 +19,15 @@ class Gate:
         self._closed = ""
         self._lock = threading.Lock()
 
-    def note_failure(self) -> None:
-        """Count a server that failed."""
-        with self._lock:
-            self._failures += 1
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count the server that is cut over inside, if it fails."""
+        try:
+            yield
+        except Exception:
+            with self._lock:
+                self._failures += 1
+            raise
 
     def close(self, reason: str) -> None:
         """Let no further server be begun."""

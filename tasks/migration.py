@@ -11,7 +11,6 @@ from prefect.cache_policies import NO_CACHE
 from pumphouse.blocks.site import Site
 from pumphouse.bodies import Ids
 from pumphouse.checks import RETURNING
-from pumphouse.errors import PumphouseError
 from pumphouse.health import Check
 from pumphouse.images import translated
 from pumphouse.ledger import Entry, Status, entry
@@ -263,6 +262,7 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
             # Only now is its turn: the window may have ended while it waited for that.
             if reason := work.gate.hindrance(item):
                 return entry(item, Status.LEFT, reason)
+        stack.enter_context(work.gate.counting())
         clock = Clock()
         source, target = work.open(stack, Role.SOURCE), work.open(stack, Role.TARGET)
         cutover = CutOver(
@@ -284,11 +284,7 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
             group=group.id if group else "",
             meeting=group or Meeting(),
         )
-        try:
-            arrived = cutover.run()
-        except PumphouseError:
-            work.gate.note_failure()
-            raise
+        arrived = cutover.run()
     assert cutover.owner is not None
     return clock.entry(
         item,

@@ -71,24 +71,38 @@ def _cut_over_all(work: Work, book: Book, groups: Sequence[frozenset[str]]) -> N
     What a killed run has begun with is down: it goes before all.
     """
     servers = book.plan.of("servers")
+    todo = [item for item in servers if item.action not in DONE]
     begun = {i.source_id for i in servers if is_half_way(i.row.get("metadata"))}
     grouped = frozenset[str]().union(*groups)
-    todo = [i for i in servers if i.action not in DONE and i.source_id not in grouped]
+    alone = [item for item in todo if item.source_id not in grouped]
     for group in groups:
         if begun & group:
             _cut_over_group(work, book, [i for i in servers if i.source_id in group])
-    book.each(work, cut_over, [item for item in todo if item.source_id in begun])
-    canaries = [i for i in todo if i.source_id not in begun][: work.gate.pacing.canary]
+    book.each(work, cut_over, [item for item in alone if item.source_id in begun])
+    wanted = work.gate.pacing.canary
+    canaries = [item for item in alone if item.source_id not in begun][:wanted]
     for item in canaries:
         book.each(work, cut_over, [item])
-        if item.key in book.failed:
-            work.gate.close(f"The canary {item.name} failed.")
-            break
+        _judge(work, book, [item])
+    wanted -= len(canaries)
     for group in groups:
-        if not begun & group:
-            _cut_over_group(work, book, [i for i in servers if i.source_id in group])
+        members = [item for item in todo if item.source_id in group]
+        if begun & group or not members:
+            continue
+        _cut_over_group(work, book, members)
+        if wanted > 0:
+            # Where too few go alone, a group is one that goes first.
+            _judge(work, book, members)
+            wanted -= 1
     noted = {done.key for done in book.entries}
     book.each(work, cut_over, [item for item in servers if item.key not in noted])
+
+
+def _judge(work: Work, book: Book, canaries: Sequence[Item]) -> None:
+    """Let no further server be begun if one of *canaries* failed; what ended them before stays."""
+    failed = [item.name for item in canaries if item.key in book.failed]
+    if failed and not work.gate.hindrance():
+        work.gate.close(f"The canary {failed[0]} failed.")
 
 
 def _cut_over_group(work: Work, book: Book, items: Sequence[Item]) -> None:

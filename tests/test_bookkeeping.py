@@ -1,5 +1,7 @@
 """What is merged into another thing gets that one's copy, or is left with it."""
 
+import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -10,12 +12,14 @@ import pytest
 from prefect.states import Completed, Running, State
 
 from pumphouse.checks import SINCE, STATE, WAS
+from pumphouse.config import MigrateOptions, Timeouts
 from pumphouse.ledger import Entry, Status, entry
 from pumphouse.models import Action
 from pumphouse.pacing import Pacing
 from pumphouse.plan import Item, Plan
-from pumphouse.tasks import bookkeeping, stages
+from pumphouse.tasks import bookkeeping, migration, stages
 from pumphouse.tasks.bookkeeping import Book
+from pumphouse.tasks.cutover import CutOver
 from pumphouse.tasks.gate import Gate
 from pumphouse.tasks.moving import Work
 
@@ -92,22 +96,59 @@ def working(gate: Gate) -> Work:
 
 def server(id_: str) -> Item:
     """Return a server that is to be moved."""
-    return Item(kind="servers", source_id=id_, name=id_, action=Action.CREATE, reason="new")
+    row = {"id": id_, "status": "ACTIVE", "metadata": {}, "attached": []}
+    return Item(
+        kind="servers", source_id=id_, name=id_, action=Action.CREATE, reason="new", row=row
+    )
 
 
-def cut_over_all(patch: pytest.MonkeyPatch, pacing: Pacing, broken: set[str]) -> dict[str, str]:
+def at_work(patch: pytest.MonkeyPatch, gate: Gate, broken: str, error: Any = None) -> Work:
+    """Return what a cut-over is given, whose *broken* part raises."""
+
+    def fail(*_: Any) -> Any:
+        raise error or KeyError("addresses")
+
+    patch.setattr(migration, "get_run_logger", lambda: logging.getLogger("run"))
+    patch.setattr(migration, "Progress", lambda name: None)
+    patch.setattr(CutOver, "run", fail)
+    api = SimpleNamespace(changes=("req-1",))
+    pair = SimpleNamespace(
+        timeouts=Timeouts(), limits=SimpleNamespace(copies=2), migrate=MigrateOptions()
+    )
+    work = SimpleNamespace(
+        pair=pair, slots=SimpleNamespace(cutover=free_slot, copy=free_slot), gate=gate,
+        stop=threading.Event(), checks={}, moves_unhealthy=False, meeting=None,
+        open=fail if broken == "open" else lambda stack, role: api,
+    )  # fmt: skip
+    return cast(Work, work)
+
+
+@contextmanager
+def free_slot(*items: Item) -> Iterator[None]:
+    """Let anybody in at once."""
+    yield
+
+
+def cut_over_all(
+    patch: pytest.MonkeyPatch, pacing: Pacing, broken: set[str], *groups: frozenset[str]
+) -> dict[str, str]:
     """Return how each of four servers ended when those of *broken* fail, one after another."""
     book = Book(Plan(items=tuple(map(server, "abcd"))))
     gate = Gate(pacing)
 
     def submit(work: Work, item: Item, ids: Any) -> Future:
-        if item.name not in broken:
-            return Future(Completed(), entry(item, Status.DONE))
-        gate.note_failure()
-        return Future(Completed(), OSError("broken"))
+        try:
+            with gate.counting():
+                if item.name in broken:
+                    raise OSError("broken")
+        except OSError as error:
+            return Future(Completed(), error)
+        return Future(Completed(), entry(item, Status.DONE))
 
     patch.setattr(stages, "cut_over", SimpleNamespace(submit=submit))
-    stages._cut_over_all(working(gate), book, ())
+    slots = SimpleNamespace(cutover=free_slot, copy=free_slot)
+    work = Work(cast(Any, None), cast(Any, slots), gate=gate)
+    stages._cut_over_all(work, book, groups)
     return dict(sorted((e.source_id, e.status.value) for e in book.entries))
 
 
@@ -152,6 +193,40 @@ def test_what_a_killed_run_has_begun_with_goes_first_and_always(
 
     assert begun == ["d", "e", "c"]
     assert {e.name for e in book.entries if e.status is Status.LEFT} == set("abf")
+
+
+@pytest.mark.parametrize(
+    ("groups", "canary", "broken", "ended"),
+    [
+        ("ab cd", 1, "a", "failed done left left"),
+        ("ab cd", 1, "c", "done done failed done"),
+        ("ab cd", 2, "c", "done done failed done"),
+        # Who goes alone goes first; a group counts as one where these are too few.
+        ("ab", 1, "a", "failed done done done"),
+        ("ab", 2, "a", "failed done done done"),
+        ("ab", 2, "c", "left left failed left"),
+        ("ab c", 2, "a", "failed done left done"),
+        ("ab cd", 0, "a", "failed done done done"),
+    ],
+)
+def test_a_group_is_a_canary_where_too_few_servers_go_alone(
+    monkeypatch: pytest.MonkeyPatch, groups: str, canary: int, broken: str, ended: str
+) -> None:
+    """An operator who asks for a canary has one, also when all servers move in groups."""
+    sets = map(frozenset, groups.split())
+    found = cut_over_all(monkeypatch, Pacing(canary=canary), set(broken), *sets)
+    assert list(found.values()) == ended.split()
+
+
+@pytest.mark.parametrize("broken", ["open", "run"])
+def test_whatever_fails_in_a_cut_over_is_counted(
+    monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """An error that nobody foresaw, and a cloud that cannot be reached, are failures too."""
+    work = at_work(monkeypatch, Gate(Pacing(max_failures=1)), broken)
+    with pytest.raises(KeyError):
+        migration.cut_over.fn(work, server("a"), {})
+    assert "1 server(s) failed" in work.gate.hindrance()
 
 
 def test_a_group_whose_turn_comes_too_late_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

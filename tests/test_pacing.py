@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pumphouse.errors import ConfigError
+from pumphouse.errors import ConfigError, LeftTogether
 from pumphouse.pacing import Pacing, paced, window_end
 from pumphouse.tasks import bandwidth
 from pumphouse.tasks.bandwidth import Bandwidth
@@ -76,10 +76,13 @@ def test_when_no_other_is_begun(pacing: Pacing, failures: int, words: str) -> No
 
 def test_the_gate_counts_and_closes() -> None:
     """Failures of all threads count; a failed canary shuts it at once."""
-    gate = Gate(Pacing(max_failures=1))
-    assert gate.hindrance() == ""
-    gate.note_failure()
-    assert "max_failures is 1" in gate.hindrance()
+    gate = Gate(Pacing(max_failures=2))
+    with gate.counting():
+        assert gate.hindrance() == ""
+    for error in (KeyError("addresses"), LeftTogether("a", "b failed.")):
+        with pytest.raises(type(error)), gate.counting():
+            raise error
+    assert gate.hindrance() == "2 server(s) failed, and max_failures is 2."
     shut = Gate(Pacing())
     shut.close("The canary web failed.")
     assert shut.hindrance() == "The canary web failed."
