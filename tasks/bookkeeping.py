@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from prefect.futures import PrefectFuture
 from prefect.tasks import Task
 
+from pumphouse.errors import CutOverFailed
 from pumphouse.ledger import Entry, Status, entry
 from pumphouse.plan import DONE, Item, Plan
 from pumphouse.tasks.batches import waits_for
@@ -43,7 +44,10 @@ Running = tuple[Item, PrefectFuture[Entry]]
 def result(item: Item, future: PrefectFuture[Entry]) -> Entry:
     """Return the entry of a thing when its task has ended, however that was."""
     found = future.result(raise_on_failure=False)
-    return found if isinstance(found, Entry) else entry(item, Status.FAILED, str(found))
+    if isinstance(found, Entry):
+        return found
+    spent = found.spent if isinstance(found, CutOverFailed) else {}
+    return entry(item, Status.FAILED, str(found)).model_copy(update=spent)
 
 
 def stopped(running: Iterable[Running], patience_s: float) -> Iterator[Entry]:
@@ -137,6 +141,7 @@ class Book:
         """
         for done in stopped(self._running, patience_s):
             self.note(done)
+        self.carried(self.plan.of("volumes"))
         noted = {done.key for done in self.entries}
         for item in self.plan.items:
             if item.key not in noted:

@@ -212,7 +212,7 @@ class Crossing:
 
     def down_for(self) -> float:
         """Return the seconds since the stop, which may have been another run's."""
-        since = self.journal.get(STATE, "").removeprefix(SINCE)
+        since = self.journal.get(STATE, "").removeprefix(SINCE).removesuffix(UNDOING)
         if self.is_resumed and since.isdigit():
             return time.time() - int(since)
         assert self.stopped_at is not None

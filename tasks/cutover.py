@@ -94,6 +94,7 @@ class CutOver(Readiness):
                 except ENDS as error:  # whatever it is, the server must not stay down
                     cause = self.meeting.ended(self.item.label, error)
                     state = undo(self, self._reached(step.name))
+                    self.downtime_s = self._downtime()
                     if not isinstance(cause, Exception):
                         self.log(state)
                         raise
@@ -107,6 +108,12 @@ class CutOver(Readiness):
         """Return how far it had come when *step* failed; an earlier run may have come further."""
         is_early = NAMES.index(step) < NAMES.index("check")
         return "check" if self.is_resumed and self.journal and is_early else step
+
+    def _downtime(self) -> float | None:
+        """Return for how long it has been down, if it ran before."""
+        if self.journal.get(WAS) != "ACTIVE" or self.stopped_at is None:
+            return None
+        return round(self.down_for(), 3)
 
     # ---- the steps, in their order
 
@@ -272,8 +279,7 @@ class CutOver(Readiness):
             health.demand(wanted, copy, self.stop)
         ailing = [key.removeprefix(AILING) for key in self.journal if key.startswith(AILING)]
         self.health = summary([check.name for check in wanted], ailing)
-        if self.journal[WAS] == "ACTIVE" and self.stopped_at is not None:
-            self.downtime_s = round(self.down_for(), 3)
+        self.downtime_s = self._downtime()
 
     def do_mark(self) -> None:
         """Note at the source where the server went."""

@@ -10,7 +10,8 @@ from prefect.cache_policies import NO_CACHE
 
 from pumphouse.blocks.site import Site
 from pumphouse.bodies import Ids
-from pumphouse.checks import RETURNING
+from pumphouse.checks import RETURNING, was
+from pumphouse.errors import CutOverFailed
 from pumphouse.health import Check
 from pumphouse.images import translated
 from pumphouse.ledger import Entry, Status, entry
@@ -249,7 +250,7 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
     """
     show, logger = Progress(f"server {item.name}"), get_run_logger()
     group = work.meeting
-    is_up = item.row["status"] == "ACTIVE"
+    is_up = was(item.row) == "ACTIVE"
     with ExitStack() as stack:
         if group:
             # It has its slots as a whole: a member that waited for one would hold up all.
@@ -284,7 +285,13 @@ def cut_over(work: Work, item: Item, ids: Ids) -> Entry:
             group=group.id if group else "",
             meeting=group or Meeting(),
         )
-        arrived = cutover.run()
+        try:
+            arrived = cutover.run()
+        except CutOverFailed as failed:
+            apis = [api for api in (source, target, cutover.owner) if api]
+            spent = {"bytes": cutover.bytes, "downtime_s": cutover.downtime_s}
+            failed.spent = clock.spent(apis) | spent
+            raise
     assert cutover.owner is not None
     return clock.entry(
         item,

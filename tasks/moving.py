@@ -93,8 +93,13 @@ class Clock:
 
     def entry(self, item: Item, target_id: str, apis: Iterable[Api], **values: Any) -> Entry:
         """Return the entry of an action that is done now, by calls of *apis*."""
-        values["request_ids"] = tuple(id_ for api in apis for id_ in api.changes)
         done = entry(item, Status.DONE, item.reason, target_id)
-        seconds = round(time.monotonic() - self._began, 3)
-        times = {"started_at": self.started, "seconds": seconds}
-        return done.model_copy(update={**times, **values})
+        return done.model_copy(update={**self.spent(apis), **values})
+
+    def spent(self, apis: Iterable[Api]) -> dict[str, Any]:
+        """Return what an entry has of an action by calls of *apis* until now, however it ended."""
+        return {
+            "started_at": self.started,
+            "seconds": round(time.monotonic() - self._began, 3),
+            "request_ids": tuple(id_ for api in apis for id_ in api.changes),
+        }

@@ -13,6 +13,7 @@ from prefect.states import Completed, Running, State
 
 from pumphouse.checks import SINCE, STATE, WAS
 from pumphouse.config import MigrateOptions, Timeouts
+from pumphouse.errors import CutOverFailed
 from pumphouse.ledger import Entry, Status, entry
 from pumphouse.models import Action
 from pumphouse.pacing import Pacing
@@ -105,7 +106,10 @@ def server(id_: str) -> Item:
 def at_work(patch: pytest.MonkeyPatch, gate: Gate, broken: str, error: Any = None) -> Work:
     """Return what a cut-over is given, whose *broken* part raises."""
 
-    def fail(*_: Any) -> Any:
+    def fail(cutover: Any, *_: Any) -> Any:
+        if isinstance(cutover, CutOver):
+            cutover.on_step("move")
+            cutover.bytes, cutover.downtime_s = 5, 7.0
         raise error or KeyError("addresses")
 
     patch.setattr(migration, "get_run_logger", lambda: logging.getLogger("run"))
@@ -229,6 +233,48 @@ def test_whatever_fails_in_a_cut_over_is_counted(
     assert "1 server(s) failed" in work.gate.hindrance()
 
 
+def test_a_cut_over_that_failed_tells_what_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks for the reason in a cloud's logs needs when it was, and the requests."""
+    error = CutOverFailed("a", "move", "It is full.", "Everything was undone.")
+    work = at_work(monkeypatch, Gate(Pacing()), "run", error)
+    with pytest.raises(CutOverFailed) as caught:
+        migration.cut_over.fn(work, server("a"), {})
+    book = Book(Plan(items=(server("a"),)))
+    task = SimpleNamespace(submit=lambda *_: Future(Completed(), caught.value))
+
+    book.each(work, cast(Any, task), [server("a")])
+
+    (failed,) = book.entries
+    assert failed.status is Status.FAILED
+    assert failed.started_at is not None
+    # Two of them: nobody signed in as its owner.
+    assert (failed.bytes, failed.downtime_s, failed.request_ids) == (5, 7.0, ("req-1",) * 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "metadata", "said"),
+    [
+        ("SHUTOFF", {}, "a (a): move (stopped before)"),
+        ("SHUTOFF", {WAS: "ACTIVE"}, "a (a): move"),
+        ("ACTIVE", {}, "a (a): move"),
+    ],
+)
+def test_a_server_that_a_killed_run_stopped_is_shown_as_down(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    status: str,
+    metadata: dict[str, str],
+    said: str,
+) -> None:
+    """Whoever watches sees a downtime where there is one: it ran before."""
+    item = server("a")
+    item.row.update(status=status, metadata=metadata)
+    work = at_work(monkeypatch, Gate(Pacing()), "run")
+    with caplog.at_level(logging.INFO, "run"), pytest.raises(KeyError):
+        migration.cut_over.fn(work, item, {})
+    assert caplog.messages == [said]
+
+
 def test_a_group_whose_turn_comes_too_late_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """The window may end while it waits for its slots; then none of it is begun."""
     book = Book(Plan(items=tuple(map(server, "ab"))))
@@ -248,6 +294,26 @@ def test_a_group_whose_turn_comes_too_late_is_left(monkeypatch: pytest.MonkeyPat
     assert [(e.status, e.message) for e in book.entries] == [
         (Status.LEFT, "The window has ended.")
     ] * 2
+
+
+def test_volumes_of_a_cancelled_run_end_as_their_servers_did() -> None:
+    """One that went with its server is not left, and one whose server was not begun is."""
+    items = [server("moved"), server("not begun")]
+    for id_, name in (("v1", "moved"), ("v2", "not begun"), ("v3", "")):
+        row = {"attachments": [{"server_id": name}] if name else []}
+        item = items[0].model_copy(update={"kind": "volumes", "source_id": id_, "row": row})
+        items.append(item)
+    book = Book(Plan(items=tuple(items)))
+    book.note(entry(items[0], Status.DONE))
+
+    book.close(0)
+
+    ended = {e.source_id: (e.status, e.message) for e in book.entries if e.kind == "volumes"}
+    assert ended == {
+        "v1": (Status.DONE, "With server moved."),
+        "v2": (Status.LEFT, bookkeeping.UNTRIED),
+        "v3": (Status.LEFT, bookkeeping.UNTRIED),
+    }
 
 
 def test_a_cancelled_run_has_an_entry_for_everything() -> None:

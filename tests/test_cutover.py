@@ -1,5 +1,6 @@
 """The order of a cut-over and of its undo, without a cloud."""
 
+import time
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -30,7 +31,7 @@ from pumphouse.tasks import (
 )
 from pumphouse.tasks import cutover as steps
 from pumphouse.tasks.api import Api
-from pumphouse.tasks.crossing import GROUP, LOCKED, MIGRATED
+from pumphouse.tasks.crossing import GROUP, LOCKED, MIGRATED, UNDOING
 from pumphouse.tasks.cutover import CutOver
 from pumphouse.tasks.meeting import RENEWED
 from pumphouse.tasks.taking_back import take_back
@@ -296,7 +297,7 @@ def test_what_is_copied_ahead_anew_is_so_before_any_of_its_group_stops(
     calls: list[str] = []
     monkeypatch.setattr(steps, "delete_copies", lambda _: calls.append("delete"))
     monkeypatch.setattr(steps, "copy_ahead", lambda _: calls.append("copy ahead"))
-    monkeypatch.setattr(servers, "write_metadata", lambda *_: None)
+    monkeypatch.setattr(servers, "write_metadata", lambda *_: calls.append("note since when"))
     monkeypatch.setattr(servers, "set_power", lambda *_: calls.append("stop"))
     cutover.live, cutover.after_step = dict(LIVE), calls.append
 
@@ -306,7 +307,38 @@ def test_what_is_copied_ahead_anew_is_so_before_any_of_its_group_stops(
     calls.clear()
     cutover.live, cutover.is_resumed = dict(LIVE), True
     cutover.do_stop()
-    assert calls == ["delete", "copy ahead", RENEWED, "stop"]
+    # The downtime counts from that note, and until it the copies are taken for old.
+    assert calls == ["delete", "copy ahead", RENEWED, "note since when", "stop"]
+
+
+@pytest.mark.parametrize(
+    ("was", "is_resumed", "downtime_s"),
+    [("ACTIVE", False, 7), ("ACTIVE", True, 90), ("SHUTOFF", False, None)],
+)
+def test_a_cut_over_that_failed_tells_how_long_the_server_was_down(
+    cutover: CutOver,
+    monkeypatch: pytest.MonkeyPatch,
+    was: str,
+    is_resumed: bool,
+    downtime_s: float | None,
+) -> None:
+    """From the stop, which may have been an earlier run's, until it was given back."""
+
+    def undo(cutover: CutOver, step: str) -> str:
+        cutover.journal[STATE] += UNDOING
+        cutover.stopped_at = time.monotonic() - 7
+        return "Everything was undone."
+
+    recorded(monkeypatch, {"do_move": OSError("full")})
+    monkeypatch.setattr(steps, "undo", undo)
+    monkeypatch.setattr(CutOver, "prepare", lambda self, stack: None)
+    cutover.is_resumed = is_resumed
+    cutover.journal = {WAS: was, STATE: f"{SINCE}{int(time.time()) - 90}"}
+
+    with pytest.raises(CutOverFailed):
+        cutover.run()
+
+    assert cutover.downtime_s == (downtime_s and pytest.approx(downtime_s, abs=3))
 
 
 HALF_WAY = {WAS: "ACTIVE", STATE: f"{SINCE}1", claims.RUN: "x h 1 1"}

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pumphouse.checks import WAS
 from pumphouse.closure import KINDS
 from pumphouse.fingerprints import fingerprint
 from pumphouse.models import OWN_ID, SOURCE_ID, Action, Mover
@@ -69,6 +70,15 @@ def test_a_stopped_server_has_no_downtime_but_takes_its_time() -> None:
     assert item(stopped, "servers", "v1").downtime_estimate_s == 0
     assert stopped.duration.longest_downtime_s == 0
     assert stopped.duration.cutovers_s == running.duration.longest_downtime_s > 0
+
+
+def test_a_server_that_a_killed_run_stopped_has_the_downtime_of_one_that_runs() -> None:
+    """It ran before, and is down all the while."""
+    src = source()
+    src["servers"][0]["status"] = "SHUTOFF"
+    src["servers"][0]["metadata"] = {WAS: "ACTIVE"}
+    running, half_way = (item(planned(rows), "servers", "v1") for rows in (None, src))
+    assert half_way.downtime_estimate_s == running.downtime_estimate_s > 0
 
 
 def test_another_network_of_that_name_is_a_conflict() -> None:

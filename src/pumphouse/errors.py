@@ -56,6 +56,7 @@ Our exception hierarchy:
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class PumphouseError(Exception):
@@ -520,6 +521,8 @@ class CutOverFailed(PumphouseError):
         reason: What happened there.
 
         state: What was undone, what was not, and in which state source and target are now.
+
+        spent: What the ledger tells of the attempt, by column: times, bytes, requests.
     """
 
     def __init__(self, server: str, step: str, reason: str, state: str) -> None:
@@ -528,6 +531,7 @@ class CutOverFailed(PumphouseError):
         self.step = step
         self.reason = reason
         self.state = state
+        self.spent: dict[str, Any] = {}
 
     def __str__(self) -> str:
         return f"Server {self.server} was not migrated: {self.step}: {self.reason} {self.state}"

@@ -26,7 +26,8 @@ class Entry(BaseModel):
     *ready* that it can be done and was not asked for: a dry run.
 
     Attributes:
-        downtime_s: From the stop of the source server to the verified copy.
+        downtime_s: From the stop of the source server to the verified copy; where that failed,
+            until all was undone.
 
         size_bytes: Of its disks as the plan has them; *bytes* are those that were sent.
 

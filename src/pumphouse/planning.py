@@ -16,6 +16,7 @@ from pumphouse import balancers, forwardings, images, policies, quota_sets, rout
 from pumphouse.addresses import addresses
 from pumphouse.allowances import quotas
 from pumphouse.capacity import servers
+from pumphouse.checks import was
 from pumphouse.closure import KINDS, closure
 from pumphouse.comparison import Match
 from pumphouse.drafts import Draft, drafts, merge, moved
@@ -183,7 +184,7 @@ def _item(draft: Draft, depends: tuple[str, ...], rates: Rates) -> Item:
         action = Action.BLOCKED
         reason = " ".join(dict.fromkeys(problems))
     is_moved = action in (Action.CREATE, Action.UPDATE)
-    is_down = is_moved and draft.kind == "servers" and draft.row["status"] != "SHUTOFF"
+    is_down = is_moved and draft.kind == "servers" and was(draft.row) != "SHUTOFF"
     return Item(
         kind=draft.kind,
         source_id=draft.row["id"],
