@@ -3,9 +3,9 @@
 import pytest
 
 from pumphouse.drift import differences, drift, header_differences
-from pumphouse.estimates import Rates, makespan_s, preparation_s, rates
+from pumphouse.estimates import FEWEST, Rates, makespan_s, preparation_s, rates
 from pumphouse.fingerprints import changes, fingerprint
-from pumphouse.ledger import Status, entry, table
+from pumphouse.ledger import Entry, Status, entry, table
 from pumphouse.models import Action, Mover
 from pumphouse.plan import Item, PlanRow
 from pumphouse.plan_files import Header
@@ -159,12 +159,36 @@ def test_estimates_come_from_what_was_measured() -> None:
     assert "assumed" in few.origin
 
 
+def copied(kind: str) -> Entry:
+    """Return the entry of a GiB that was copied in 4 s."""
+    values = {"seconds": 4.0, "bytes": 1 << 30}
+    return entry(moved(1, 0, kind), Status.DONE).model_copy(update=values)
+
+
 def test_copies_are_measured_too() -> None:
     """Images and volumes give the rate of what is copied before."""
-    image = entry(moved(1, 0, "images"), Status.DONE).model_copy(update={"seconds": 4.0})
+    image = copied("images")
     found = rates([table([image])])
     assert found.copy_bytes_per_s == pytest.approx((1 << 30) / 4)
     assert "copies from 1 measured ones" in found.origin
+
+
+def test_what_was_not_copied_says_nothing_of_rates() -> None:
+    """A volume that went with its server, or was handed over, has a size and sent nothing."""
+    with_server = entry(moved(100, 0, "volumes"), Status.DONE)
+    handed_over = with_server.model_copy(update={"seconds": 3.0, "source_id": "other"})
+    found = rates([table([copied("images"), with_server, handed_over])])
+    assert (found.copies, found.copy_bytes_per_s) == (1, pytest.approx((1 << 30) / 4))
+
+
+def test_a_way_back_is_no_cut_over() -> None:
+    """Rollbacks have ledgers, servers and downtimes; nothing is copied in them."""
+    back = entry(moved(1, 0), Status.DONE).model_copy(
+        update={"action": "return", "downtime_s": 9.0, "seconds": 9.0}
+    )
+    deleted = copied("images").model_copy(update={"action": "delete"})
+    found = rates([table([back] * FEWEST), table([deleted])])
+    assert (found.servers, found.copies) == (0, 0)
 
 
 def test_a_falling_line_is_not_believed() -> None:

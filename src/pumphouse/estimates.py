@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from pumphouse.models import Action
+
 STOP_AND_BOOT_S = 30.0
 ASSUMED_BYTES_PER_S = 100e6 / 3
 """Three passes over the disks (snapshot, copy, creation) at 100 MB/s each."""
@@ -19,6 +21,9 @@ ASSUMED_BYTES_PER_S = 100e6 / 3
 ASSUMED_COPY_BYTES_PER_S = 100e6
 FEWEST = 3
 """Servers that must have moved before their times are believed."""
+
+MOVED = (Action.CREATE.value, Action.UPDATE.value)
+"""Actions of what a migration makes."""
 
 SMALL_S = 0.3
 """Of one tiny resource: a few API calls."""
@@ -97,12 +102,15 @@ def _measured(ledgers: Iterable[pd.DataFrame]) -> tuple[Pairs, Pairs]:
     moved: Pairs = []
     copied: Pairs = []
     for ledger in ledgers:
-        done = ledger[ledger["status"] == "done"]
+        # Rollbacks and finalizations have ledgers too, and neither moves anything to the target.
+        done = ledger[(ledger["status"] == "done") & ledger["action"].isin(MOVED)]
         sizes = done["size_bytes"] if "size_bytes" in done else done["bytes"]
         done = done.assign(size=sizes.fillna(0).astype(float))
         servers = done[(done["kind"] == "servers") & done["downtime_s"].notna()]
         moved += [(float(s), float(d)) for s, d in servers[["size", "downtime_s"]].to_numpy()]
-        others = done[done["kind"].isin(["images", "volumes"]) & (done["size"] > 0)]
+        # What was handed over, or went with its server, has a size: nothing of it was copied.
+        sent = (done["bytes"].fillna(0) > 0) & (done["seconds"].fillna(0) > 0)
+        others = done[done["kind"].isin(["images", "volumes"]) & (done["size"] > 0) & sent]
         copied += [(float(s), float(d)) for s, d in others[["size", "seconds"]].to_numpy()]
     return moved, copied
 
