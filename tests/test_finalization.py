@@ -435,6 +435,8 @@ def test_a_volume_that_was_written_to_since_stays(
     here, there = moved()
     (volume,) = [v for v in here["volumes"] if v["id"] == "vol1"]
     volume |= {"attachments": [], "updated_at": LATER}
+    for server in here["servers"]:
+        server["volumes"] = [v for v in server["volumes"] if v["id"] != "vol1"]
     (copy,) = [v for v in there["volumes"] if v["id"] == "VOL1"]
     copy["metadata"] = {**copy["metadata"], **copied}
     user = copy["attachments"][0]["server_id"]
