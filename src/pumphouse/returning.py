@@ -97,8 +97,7 @@ def outgrown(volume: Row, gib: int, snapshots: int) -> str:
     if gib != volume["size_gib"]:
         return (
             f"has {gib} GiB at the target, and {volume['size_gib']} at the source, whose Cinder "
-            "would cut it off; copy what is in it to a volume of the source, or write its size "
-            "into the database of the source's Cinder first"
+            "would cut it off; copy what is in it to a new volume of the source"
         )
     return ""
 
