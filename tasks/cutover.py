@@ -53,8 +53,7 @@ from pumphouse.tasks.meeting import RENEWED
 from pumphouse.tasks.readiness import Readiness
 from pumphouse.tasks.rollback import ENDS, said, undo
 from pumphouse.tasks.verification import verify
-
-ATTACHED = "os-extended-volumes:volumes_attached"
+from pumphouse.verdicts import ATTACHED
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pumphouse.errors import RequestFailed
 from pumphouse.tasks.api import Api, ServiceMissing
 from pumphouse.tasks.compute_services import at_most
 from pumphouse.tasks.readers import LISTED_HYPERVISORS
-from pumphouse.verdicts import HOST
+from pumphouse.verdicts import HOST, TASK
 
 Raw = dict[str, Any]
 
@@ -97,7 +97,7 @@ def lives_elsewhere(api: Api, server_id: str, host: str) -> bool:
         return False
     row = server["server"]
     is_settled = row["status"] in ("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED")
-    return is_settled and not row["OS-EXT-STS:task_state"] and row[HOST] not in (None, host)
+    return is_settled and not row[TASK] and row[HOST] not in (None, host)
 
 
 def _named(server: Raw) -> str:

@@ -27,6 +27,7 @@ from pumphouse.tasks.rbd_copies import forget_source
 from pumphouse.tasks.rollback import said
 from pumphouse.tasks.snapshots import delete_snapshot
 from pumphouse.tasks.zones import delete_zone, require_copied
+from pumphouse.verdicts import ATTACHED
 
 NETWORK_PATHS = {"ports": "ports", "floating_ips": "floatingips", "networks": "networks",
                  "security_groups": "security-groups", "routers": "routers", "trunks": "trunks",
@@ -133,7 +134,7 @@ def _require_unchanged(carrier: Carrier, removal: Removal) -> None:
         problems.append(f"the copy is {copy['status']}, not {was}")
     if problems:
         raise Unverified("servers", f"{removal.name} ({removal.source_id})", copy_id, problems)
-    for attached in live["os-extended-volumes:volumes_attached"]:
+    for attached in live[ATTACHED]:
         if is_taken(source, attached["id"]):
             # Nova may delete the volume with its server.
             raw = volumes.read_volume(source, attached["id"])

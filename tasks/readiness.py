@@ -31,6 +31,7 @@ from pumphouse.tasks import (
 )
 from pumphouse.tasks.crossing import Crossing
 from pumphouse.tasks.empty_volumes import HOST
+from pumphouse.verdicts import ATTACHED, TASK
 
 SHARED_SINCE = (2, 60)
 """Compute microversion that attaches a volume to several servers."""
@@ -49,6 +50,7 @@ class Readiness(Crossing):
                 timeout_s = self.timeouts.server_stop_s
                 self.live = servers.settle(self.source, self.id, timeout_s, self.stop)
                 self.require_unclaimed(self.live)
+            self.is_resumed = WAS in (self.live.get("metadata") or {})
             self.check_drift()
             user = self.ids["users"].get(self.row["user_id"], "")
             project = self.ids["projects"][self.row["project_id"]]
@@ -83,14 +85,12 @@ class Readiness(Crossing):
 
     def check_drift(self) -> None:
         """Raise `WaitFailed` if the source server, or a volume of it, is not as the plan says."""
-        metadata = self.live.get("metadata") or {}
-        self.is_resumed = WAS in metadata
-        state = metadata.get(WAS) or self.live["status"]
-        task = self.live.get("OS-EXT-STS:task_state")
+        state = (self.live.get("metadata") or {}).get(WAS) or self.live["status"]
+        task = self.live.get(TASK)
         if state not in checks.MOVABLE or task:
             became = f"It is {state}{f' and {task}' if task else ''}."
             raise WaitFailed(f"server {self.item.label} to be ACTIVE or SHUTOFF, and idle", became)
-        attached = {v["id"] for v in self.live["os-extended-volumes:volumes_attached"]}
+        attached = {v["id"] for v in self.live[ATTACHED]}
         if attached != {v["id"] for v in self.row["attached"]}:
             raise WaitFailed(
                 f"the volumes of server {self.item.label} to be those of the plan",

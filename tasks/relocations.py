@@ -9,7 +9,7 @@ from pumphouse.leaving import LEAVING
 from pumphouse.tasks.compute_services import at_most
 from pumphouse.tasks.departures import ACTIONS, Departure, Raw
 from pumphouse.tasks.waiting import NEVER, poll
-from pumphouse.verdicts import HOST, TASK, TYPES
+from pumphouse.verdicts import ATTACHED, HOST, TASK, TYPES
 
 ABORT_S = 60.0
 """How long an aborted live migration may take to be rolled back."""
@@ -211,11 +211,11 @@ def _differences(before: Raw, after: Raw) -> str:
     """Return how a server that was moved cold differs from what it was; nothing if it does not."""
     if before["status"] not in SETTLED:
         return ""
-    power, volumes = "OS-EXT-STS:power_state", "os-extended-volumes:volumes_attached"
+    power = "OS-EXT-STS:power_state"
     changed = []
     if before[power] != after[power]:
         changed.append(f"power state {after[power]} instead of {before[power]}")
-    ids = [sorted(volume["id"] for volume in of.get(volumes, ())) for of in (before, after)]
+    ids = [sorted(volume["id"] for volume in of.get(ATTACHED, ())) for of in (before, after)]
     if ids[0] != ids[1]:
         changed.append("other volumes")
     if sorted(before.get("addresses") or {}) != sorted(after.get("addresses") or {}):

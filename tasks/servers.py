@@ -11,12 +11,10 @@ from pumphouse.tasks.api import Api
 from pumphouse.tasks.images import delete_image, read_image
 from pumphouse.tasks.volumes import temporary_name
 from pumphouse.tasks.waiting import NEVER, poll
+from pumphouse.verdicts import TASK
 
 DELETION_VERSION = (2, 85)
 """Microversion that changes whether a volume is deleted with its server."""
-
-TASK = "OS-EXT-STS:task_state"
-"""Column of a server that says what Nova is doing to it; empty when it is done."""
 
 Server = dict[str, Any]
 """A server as Nova shows it."""

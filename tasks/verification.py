@@ -10,6 +10,7 @@ from pumphouse.errors import Unverified
 from pumphouse.forwardings import Forwarding
 from pumphouse.tasks import device_tags, forwardings, ports, servers, volumes
 from pumphouse.tasks.crossing import Crossing
+from pumphouse.verdicts import ATTACHED
 
 
 def verify(crossing: Crossing) -> None:
@@ -32,10 +33,7 @@ def verify(crossing: Crossing) -> None:
 def _carried(crossing: Crossing) -> Mapping[str, Any]:
     assert crossing.copy is not None
     server_id = str(crossing.copy["id"])
-    attached = [
-        volumes.read_volume(crossing.target, v["id"])
-        for v in crossing.copy["os-extended-volumes:volumes_attached"]
-    ]
+    attached = [volumes.read_volume(crossing.target, v["id"]) for v in crossing.copy[ATTACHED]]
     attached.sort(key=lambda raw: _device(raw, server_id))
     wanted_floating = sorted(
         (crossing.ids["floating_ips"][fip], crossing.ids["ports"][value[0]])

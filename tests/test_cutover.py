@@ -311,6 +311,22 @@ def test_what_is_copied_ahead_anew_is_so_before_any_of_its_group_stops(
     assert calls == ["delete", "copy ahead", RENEWED, "note since when", "stop"]
 
 
+def test_to_look_again_at_one_of_a_group_makes_it_no_other_runs(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has its own journal by then: its downtime counts from its stop, not from that."""
+    noted = {**LIVE, "metadata": {WAS: "ACTIVE", STATE: f"{SINCE}1"}}
+    monkeypatch.setattr(servers, "read_server", lambda api, id_: dict(noted))
+    monkeypatch.setattr(servers, "set_power", lambda *_: None)
+    cutover.group, cutover.live = "g", dict(LIVE)
+    cutover.journal = dict(cast(dict[str, str], noted["metadata"]))
+
+    cutover.do_stop()
+
+    assert not cutover.is_resumed
+    assert cutover.down_for() < 1000
+
+
 @pytest.mark.parametrize(
     ("was", "is_resumed", "downtime_s"),
     [("ACTIVE", False, 7), ("ACTIVE", True, 90), ("SHUTOFF", False, None)],

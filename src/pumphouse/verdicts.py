@@ -14,6 +14,9 @@ Raw = Mapping[str, Any]
 
 HOST = "OS-EXT-SRV-ATTR:host"
 TASK = "OS-EXT-STS:task_state"
+"""What Nova is doing to a server; empty when it is done."""
+
+ATTACHED = "os-extended-volumes:volumes_attached"
 
 FAILED = ("error", "failed", "cancelled")
 FINISHED = ("completed", "done")
