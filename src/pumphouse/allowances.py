@@ -56,12 +56,19 @@ def _unquoted(
 ) -> None:
     """Block what needs more than there is of quotas that are not in the plan themselves."""
     planned = {(d.project, d.row["service"]) for d in every if d.kind == "quotas"}
+    lacking = {
+        project: {
+            key: problems
+            for key, amount in sorted(needed.get(project, {}).items())
+            if (project, key[0]) not in planned
+            and (problems := quota_problems({key: amount}, *of_project))
+        }
+        for project, of_project in limits.items()
+    }
     for draft in every:
-        if draft.project in limits and _is_counted(draft):
-            keys = {(service, resource) for service, resource, n in _counted(draft) if n}
-            of_all = needed[draft.project]
-            mine = {key: of_all[key] for key in keys if (draft.project, key[0]) not in planned}
-            draft.problems += quota_problems(dict(sorted(mine.items())), *limits[draft.project])
+        if (too_small := lacking.get(draft.project)) and _is_counted(draft):
+            mine = {(service, resource) for service, resource, n in _counted(draft) if n}
+            draft.problems += [p for key in too_small if key in mine for p in too_small[key]]
 
 
 def _each(

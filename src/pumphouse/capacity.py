@@ -7,7 +7,7 @@ host, the zones, and the policies of server groups. Nova's scheduler has the las
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class Hosts:
     What is left of the hosts that take servers.
 
     Attributes:
-        free: A line a host; columns are vCPUs, MiB of RAM and GiB of disk.
+        free: Lines are vCPUs, MiB of RAM and GiB of disk; a column a host.
 
         members: By id of a server group, the numbers of the hosts that have its servers.
     """
@@ -38,6 +38,14 @@ class Hosts:
     zones: NDArray[np.str_]
     free: NDArray[np.float64]
     members: dict[str, list[int]]
+    _within: dict[str | None, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
+
+    def within(self, zone: str | None) -> NDArray[np.bool_]:
+        """Tell of each host whether it is in *zone*; without a zone all are."""
+        if zone not in self._within:
+            in_zone = self.zones == zone if zone else np.ones(len(self.names), dtype=bool)
+            self._within[zone] = in_zone
+        return self._within[zone]
 
 
 def hosts(target: Estate) -> Hosts:
@@ -55,7 +63,7 @@ def hosts(target: Estate) -> Hosts:
         there = (target.get("servers", id_) for id_ in group["member_ids"] or ())
         places = [number[s["host"]] for s in there if s and s["host"] in number]
         members[group["id"]] = places
-    free = np.array([_free(row) for row in rows], dtype=float).reshape(len(rows), len(UNITS))
+    free = np.array([_free(row) for row in rows], dtype=float).reshape(len(rows), len(UNITS)).T
     return Hosts(names, np.array([zones.get(n, "") for n in names], dtype=str), free, members)
 
 
@@ -94,21 +102,20 @@ def servers(every: list[Draft], target: Estate) -> list[Cost]:
 def _place(row: Row, of: Needs, there: Hosts, group: Row | None) -> str:
     """Take the room of one server, which joins *group*; return why there is none."""
     zone = row.get("target_zone")
-    allowed = np.ones(len(there.names), dtype=bool)
-    if zone:
-        allowed &= there.zones == zone
+    allowed = there.within(zone)
     if not allowed.any():
         where = f" in zone {zone}" if zone else ""
         return f"No host of the target{where} is enabled and up; enable or add a host."
     amounts = np.array([of.vcpus, of.ram_mib, of.local_gib], dtype=float)
-    has_room = np.asarray((there.free >= amounts).all(axis=1))
+    vcpus, ram, disk = there.free
+    has_room = (vcpus >= of.vcpus) & (ram >= of.ram_mib) & (disk >= of.local_gib)
     if group:
         allowed = _by_policy(group, allowed, there)
     fitting = np.flatnonzero(allowed & has_room)
     if not len(fitting):
         return _no_room(amounts, allowed, has_room, group, zone)
-    best = int(fitting[np.argmax(there.free[fitting, 1])])
-    there.free[best] -= amounts
+    best = int(fitting[np.argmax(ram[fitting])])
+    there.free[:, best] -= amounts
     if group:
         there.members.setdefault(group["id"], []).append(best)
     return ""
@@ -156,8 +163,7 @@ def _costs(
         for at, amount in enumerate((of.vcpus, of.ram_mib, of.local_gib)):
             total[at] += amount
     for zone, total in sorted(sums.items()):
-        lines = before[there.zones == zone] if zone else before
-        left = lines.sum(axis=0) if len(lines) else np.zeros(len(UNITS))
+        left = before[:, there.within(zone)].sum(axis=1)
         scope = f"zone {zone}" if zone else "hosts"
         for unit, needed, free in zip(UNITS, total, left, strict=True):
             limit = None if math.isinf(free) else float(free)

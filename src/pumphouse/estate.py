@@ -60,23 +60,25 @@ class Estate:
 
     def where(self, kind: str, column: str, value: Hashable) -> list[Row]:
         """Return the rows of *kind* whose *column* is *value*, in table order."""
-        if (kind, column) not in self._indexes:
-            index: dict[Hashable, list[Row]] = {}
+        index = self._indexes.get((kind, column))
+        if index is None:
+            index = {}
             for row in self.rows(kind):
                 index.setdefault(row[column], []).append(row)
             self._indexes[kind, column] = index
-        return self._indexes[kind, column].get(value, [])
+        return index.get(value, [])
 
     def grouped(
         self, kind: str, what: str, key: Callable[[Row], Hashable]
     ) -> dict[Hashable, list[Row]]:
         """Return the rows of *kind* by *key*, which *what* names: it is computed once."""
-        if (kind, what) not in self._grouped:
-            groups: dict[Hashable, list[Row]] = {}
+        groups = self._grouped.get((kind, what))
+        if groups is None:
+            groups = {}
             for row in self.rows(kind):
                 groups.setdefault(key(row), []).append(row)
             self._grouped[kind, what] = groups
-        return self._grouped[kind, what]
+        return groups
 
     def get(self, kind: str, id_: str | None) -> Row | None:
         """Return the row with that id, or None."""

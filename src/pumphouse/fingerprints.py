@@ -1,8 +1,9 @@
 """What a plan rests on, as a short hash of each source row: drift shows, progress does not."""
 
 import hashlib
-import json
 from typing import Any
+
+import orjson
 
 from pumphouse.tables import Row
 
@@ -47,18 +48,20 @@ OF_KIND = {
     ),
 }
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode
+_LEFT_OUT = {kind: VOLATILE | columns for kind, columns in OF_KIND.items()}
 
 
 def fingerprint(kind: str, row: Row) -> str:
     """Return a short hash of what a copy of *row* rests on."""
-    return hashlib.sha256(_encode(content(kind, row)).encode()).hexdigest()[:16]
+    # json takes eight times as long: a sixth of a large plan.
+    text = orjson.dumps(content(kind, row), default=str, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()[:16]
 
 
 def content(kind: str, row: Row) -> Row:
     """Return *row* without what changes by itself; what belongs to it as ids."""
-    left_out = OF_KIND.get(kind, frozenset())
-    kept = {k: v for k, v in row.items() if k not in VOLATILE and k not in left_out}
+    left_out = _LEFT_OUT.get(kind, VOLATILE)
+    kept = {k: v for k, v in row.items() if k not in left_out}
     for column in ("metadata", "properties"):
         if kept.get(column):
             kept[column] = _own_free(kept[column])

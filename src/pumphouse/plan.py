@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import pandas as pd
@@ -230,7 +231,7 @@ def obstacles(rows: Sequence[PlanRow]) -> list[str]:
 
 def table(rows: Sequence[PlanRow]) -> pd.DataFrame:
     """Return *rows* as a table with the columns `COLUMNS`; lists are JSON or sentences."""
-    values: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
+    values: dict[str, list[Any]] = {name: [*map(attrgetter(name), rows)] for name in COLUMNS}
     values["action"] = [action.value for action in values["action"]]
     values["mover"] = [mover.value if mover else "" for mover in values["mover"]]
     values["losses"] = [" ".join(losses) for losses in values["losses"]]

@@ -99,13 +99,14 @@ def _is_larger(one: int | None, other: int | None) -> bool:
 
 def losses(row: Row, target: Estate, coming: frozenset[str]) -> list[str]:
     """Return which limits the target has no name for; of an unread service nothing is known."""
-    known = {q["resource"] for q in target.where("quotas", "service", row["service"])}
-    if not known:
+    service = row["service"]
+    if not target.where("quotas", "service", service):
         return []
+    known = target.grouped("quotas", "name", lambda q: (q["service"], q["resource"]))
     lost = sorted(
         name
         for name, limit in row["limits"].items()
-        if name not in known | coming and limit != UNLIMITED
+        if (service, name) not in known and name not in coming and limit != UNLIMITED
     )
     shown = ", ".join(f"{name} {row['limits'][name]}" for name in lost)
     return [f"Limits that the target does not know: {shown}."] if lost else []

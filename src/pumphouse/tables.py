@@ -78,7 +78,9 @@ def _plain(column: ExtensionArray, dtype: Dtype) -> list[Any]:
         pairs = zip(values, is_missing.tolist(), strict=True)
         values = [None if missing else value for value, missing in pairs]
     if dtype == "json":
-        return [None if v is None else _decode(v) for v in values]
+        # All at once: a call for each cell is a third of the time of a table.
+        texts = ["null" if v is None else v for v in values]
+        return list(_decode(f"[{','.join(texts)}]"))
     if dtype == "time":
         return [None if v is None else v.isoformat() for v in values]
     return values
