@@ -65,7 +65,7 @@ def _floor(ready: Prepared, acting: Api, project_id: str) -> dict[str, float]:
             microversion=acting.microversion("compute"),
         )
         made: str = answer.json()["server"]["id"]
-        servers.wait_for(target, made, "ACTIVE", BOOT_S)
+        servers.wait_for(target, {"id": made, "status": "BUILD"}, "ACTIVE", BOOT_S)
         return made
 
     made = timed("boot", boot)

@@ -4,7 +4,7 @@ Downtime of a server whose volume lies in Ceph, by the movers `manage` and `rbd`
 By `manage`: the same server with a volume of 100 GB against one with 1 GB, in turn. By `rbd`,
 with 1 % of the data changed since the last round: against ``rbd export-diff | import-diff`` of as
 many changes between two images of the same pools, plus a bare stop and a bare boot with an empty
-volume of the same type. All in one run; the best round of each counts.
+volume of the same type. All in one run, in turn; the median of each counts.
 """
 
 import subprocess
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
@@ -33,7 +34,7 @@ from tests.ceph import ensure
 from tests.lab_tenants import Tenant, create_tenant, remove_named
 from tests.migrations import Prepared, prepare, site
 
-ROUNDS = 3
+ROUNDS = 5
 SMALL_GIB, LARGE_GIB = 1, 100
 WRITTEN_GIB = 1
 WRITTEN_MIB = WRITTEN_GIB << 10
@@ -62,7 +63,7 @@ def _manage(tenant: Tenant, ceph: Ceph, storage: Path) -> dict[str, Any]:
             for ready, times in zip(both, spent, strict=True):
                 times.append(_downtime(ready))
                 ready.undo()
-    small, large = map(min, spent)
+    small, large = map(median, spent)
     name = f"downtime by manage, {LARGE_GIB} GB against {SMALL_GIB} GB"
     return row(name, large, "s", small, large / small, MANAGE_LIMIT, least=False)
 
@@ -78,9 +79,9 @@ def _rbd(tenant: Tenant, ceph: Ceph, storage: Path) -> dict[str, Any]:
             floors.append(_delta(ceph) + _stop_and_boot(ready, tenant))
             ours.append(_downtime(ready, lambda: _change(ceph, spec)))
             ready.undo()
-    best, floor = min(ours), min(floors)
+    middle, floor = median(ours), median(floors)
     name = f"downtime by rbd, {CHANGED_MIB} of {WRITTEN_MIB} MiB changed"
-    return row(name, best, "s", floor, best / floor, RBD_LIMIT, least=False)
+    return row(name, middle, "s", floor, middle / floor, RBD_LIMIT, least=False)
 
 
 @contextmanager
@@ -189,7 +190,7 @@ def _stop_and_boot(ready: Prepared, tenant: Tenant) -> float:
             "POST", "compute", "/servers", json={"server": body}, microversion=version
         )
         copy = answer.json()["server"]["id"]
-        servers.wait_for(target, copy, "ACTIVE", BOOT_S)
+        servers.wait_for(target, {"id": copy, "status": "BUILD"}, "ACTIVE", BOOT_S)
         spent = time.monotonic() - began
     servers.delete_server(target, copy, BOOT_S)
     delete_volume(target, made["id"], BOOT_S)

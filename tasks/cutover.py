@@ -9,6 +9,7 @@ import time
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from pumphouse import bonds, checks
 from pumphouse.checks import MIGRATED_AT, SINCE, STATE, WAS
@@ -44,14 +45,13 @@ from pumphouse.tasks.crossing_disks import (
     copy_ahead,
     copy_disks,
     delete_copies,
-    delete_copy,
     discard_old,
     prove_copies,
     shared_copies,
 )
 from pumphouse.tasks.meeting import RENEWED
 from pumphouse.tasks.readiness import Readiness
-from pumphouse.tasks.rollback import ENDS, said, undo
+from pumphouse.tasks.rollback import ENDS, said, undo, undo_boot
 from pumphouse.tasks.verification import verify
 from pumphouse.verdicts import ATTACHED
 
@@ -229,7 +229,7 @@ class CutOver(Readiness):
     def do_move(self) -> None:
         """Copy the disks, unless the target server is there already."""
         if self.copy and self.copy["status"] == "ERROR":
-            delete_copy(self)
+            undo_boot(self)
         if self.copy is None:
             copy_disks(self)
 
@@ -244,17 +244,24 @@ class CutOver(Readiness):
         if self.copy is None:
             self.copy = boot(self, self.owner)
         prove_copies(self)
+        is_on = self.journal[WAS] == "ACTIVE"
+        if is_on:
+            # Its guest asks for an address as soon as it is up, and some ask only once.
+            self._open_ports()
         # Polled as its owner would: the same answer, and no rights in the way.
         if self.copy["status"] not in checks.MOVABLE:
             self.copy = servers.wait_for(
-                self.target, self.copy["id"], "ACTIVE", self.timeouts.server_boot_s, self.stop
+                self.target, self.copy, "ACTIVE", self.timeouts.server_boot_s, self.stop
             )
-        is_on = self.journal[WAS] == "ACTIVE"
         servers.set_power(self.target, self.copy, is_on, self.timeouts.server_boot_s, self.stop)
+
+    def _open_ports(self) -> None:
+        """Put those of the target's ports up whose source ports were up."""
+        ports.set_ports(self.target, [self.ids["ports"][p] for p in self.source_ports()], True)
 
     def do_connect(self) -> None:
         """Put the target's ports up; bind the floating IPs and forward ports there."""
-        ports.set_ports(self.target, [self.ids["ports"][p] for p in self.source_ports()], True)
+        self._open_ports()
         ports.name(self.target, self.names())
         # First: to a port that has a floating IP, Neutron forwards nothing.
         for fip_id, those in self.forwarded().items():
@@ -292,9 +299,12 @@ class CutOver(Readiness):
 
     def _clean_up(self) -> None:
         """Delete what was only needed on the way. A failure is told; the move is done."""
-        try:
-            servers.delete_snapshots(self.source, self.id)
-            for volume in self.on_ceph:
-                volume_movers.tidy(self.carrier(volume), volume, self.mover_of(volume))
-        except PumphouseError as error:
-            self.log(f"A temporary snapshot is left at the source: {error}")
+        deletions = [partial(servers.delete_snapshots, self.source, self.id)]
+        for volume in self.on_ceph:
+            carrier, mover = self.carrier(volume), self.mover_of(volume)
+            deletions.append(partial(volume_movers.tidy, carrier, volume, mover))
+        for delete in deletions:
+            try:
+                delete()
+            except PumphouseError as error:
+                self.log(f"A temporary snapshot is left: {error}")

@@ -23,7 +23,7 @@ from pumphouse.tasks.api import Api
 from pumphouse.tasks.carrying import Carrier, noted_mover
 from pumphouse.tasks.managed import is_taken, let_go, require_taken
 from pumphouse.tasks.moving import Work
-from pumphouse.tasks.rbd_copies import forget_source
+from pumphouse.tasks.rbd_copies import tidy_late
 from pumphouse.tasks.rollback import said
 from pumphouse.tasks.snapshots import delete_snapshot
 from pumphouse.tasks.zones import delete_zone, require_copied
@@ -93,7 +93,7 @@ def _one(work: Work, source: Api, target: Api, removal: Removal) -> Entry:
             let_go(carrier, removal.source_id)
         else:
             if mover == Mover.RBD.value:
-                forget_source(carrier, removal.source_id)
+                tidy_late(carrier, removal.source_id)
             DELETE[removal.kind](work, source, removal)
     except Exception as error:  # noqa: BLE001 - the others can be deleted
         done = note(removal, Status.FAILED, said(error))

@@ -91,19 +91,24 @@ def prove(carrier: Carrier, volume: Row) -> None:
         twins = _twins(carrier, volume, found)
     _require_same(carrier, volume, twins)
     describe(carrier.target, twins.copy, volume)
-    twins.forget_at_target()
 
 
 def tidy(carrier: Carrier, volume: Row) -> None:
-    """Remove our snapshots of a volume that arrived, at both ends; its server is up already."""
+    """
+    Remove our snapshots of a volume that arrived, at both ends; its server is up already.
+
+    Cinder could delete neither with them.
+    """
     _remove_snapshots(carrier, volume, find_copy(carrier.target, volume["id"]))
 
 
-def forget_source(carrier: Carrier, volume_id: str) -> None:
-    """Remove our snapshots of a source's volume, which Cinder could not delete with them."""
+def tidy_late(carrier: Carrier, volume_id: str) -> None:
+    """Do what `tidy` could not: the source's volume is about to be deleted."""
     raw = read_volume(carrier.source, volume_id)
     if looked_up(carrier.migrate.rbd.source.pools, raw.get(HOST)):
-        _remove_snapshots(carrier, raw | {"host": raw[HOST]}, None)
+        _remove_snapshots(
+            carrier, raw | {"host": raw[HOST]}, find_copy(carrier.target, volume_id)
+        )
 
 
 def discard(carrier: Carrier, volume: Row) -> None:
@@ -178,12 +183,6 @@ class Twins:
             for name in names[:-1]:
                 rbd.remove_snapshot(image, name)
             del names[:-1]
-
-    def forget_at_target(self) -> None:
-        """Remove all of our snapshots of the copy: Cinder could not delete it with them."""
-        while self.there:
-            self.target.remove_snapshot(self.twin, self.there[0])
-            del self.there[0]
 
 
 def _twins(carrier: Carrier, volume: Row, copy: Row) -> Twins:

@@ -100,8 +100,20 @@ def _undo_connect(crossing: Crossing) -> None:
             for f, one in forwarded(crossing)
             if f in there
         ),
-        *(partial(set_port, api, known[p], False) for p in crossing.source_ports() if p in known),
+        *_closings(crossing),
     )
+
+
+def undo_boot(crossing: Crossing) -> None:
+    """Put the target's ports down, and delete the target server."""
+    each(*_closings(crossing), partial(delete_copy, crossing))
+
+
+def _closings(crossing: Crossing) -> list[Callable[[], None]]:
+    api, known = crossing.target, crossing.target_ports
+    return [
+        partial(set_port, api, known[p], False) for p in crossing.source_ports() if p in known
+    ]
 
 
 def _undo_isolate(crossing: Crossing) -> None:
@@ -150,7 +162,7 @@ def _undo_bulk(crossing: Crossing) -> None:
 UNDO: Mapping[str, Callable[[Crossing], None]] = {
     "mark": _undo_mark,
     "connect": _undo_connect,
-    "boot": delete_copy,
+    "boot": undo_boot,
     "move": delete_copies,
     "isolate": _undo_isolate,
     "stop": _undo_stop,

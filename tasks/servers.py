@@ -40,10 +40,12 @@ def act(api: Api, server_id: str, action: str, arguments: Any = None, retry: boo
 
 
 def wait_for(
-    api: Api, server_id: str, status: str, timeout_s: float, stop: threading.Event = NEVER
+    api: Api, known: Server, status: str, timeout_s: float, stop: threading.Event = NEVER
 ) -> Server:
     """
     Return the server when it is *status* and Nova is done with it.
+
+    known: What is known of it: its id, and its status of a moment ago.
 
     For each server that it shows, Nova asks Neutron for ports and groups: as long as the status
     stays, it is asked for a list of names only.
@@ -51,7 +53,7 @@ def wait_for(
     Raises:
         WaitFailed: It became ERROR, with Nova's reason, or the time ran out.
     """
-    what = f"server {server_id} to be {status}"
+    what = f"server {known['id']} to be {status}"
 
     def done(server: Server) -> bool:
         if server["status"] == "ERROR":
@@ -59,12 +61,12 @@ def wait_for(
             raise WaitFailed(what, f"It became ERROR: {fault}")
         return bool(server["status"] == status and not server.get(TASK))
 
-    shown: Server = {}
+    shown = known
 
     def read() -> Server:
         nonlocal shown
-        if not shown or shown["status"] == status or _has_moved_on(api, shown):
-            shown = read_server(api, server_id)
+        if shown["status"] == status or _has_moved_on(api, shown):
+            shown = read_server(api, known["id"])
         return shown
 
     return poll(what, read, done, timeout_s, stop)
@@ -93,7 +95,7 @@ def set_power(
     status = "ACTIVE" if is_on else "SHUTOFF"
     if server["status"] != status:
         act(api, server["id"], "os-start" if is_on else "os-stop")
-        wait_for(api, server["id"], status, timeout_s, stop)
+        wait_for(api, server, status, timeout_s, stop)
 
 
 def write_metadata(api: Api, server_id: str, values: Mapping[str, str]) -> None:

@@ -58,8 +58,8 @@ STEPS: tuple[Step, ...] = (
     Step(
         "boot",
         "Boot the target server as its owner, on the prepared ports; compare meanwhile what "
-        "is not compared yet.",
-        "Delete the target server.",
+        "is not compared yet, then put the ports up, unless the source server was stopped.",
+        "Put the ports down and delete the target server.",
         is_down=True,
     ),
     Step(
