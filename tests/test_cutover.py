@@ -686,6 +686,62 @@ def test_one_port_or_address_that_is_gone_holds_up_no_other(
         assert neutron.forwarded == ([second] if is_up else [])
 
 
+@pytest.mark.parametrize("was", ["ACTIVE", "SHUTOFF"])
+def test_ports_are_up_when_its_guest_asks_and_not_for_one_that_was_stopped(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch, was: str
+) -> None:
+    """Of a server that was stopped, nothing is to be on the network: it runs for a moment only."""
+    done: list[str] = []
+
+    def wait_for(api: Api, known: servers.Server, *_: object) -> servers.Server:
+        done.append("waits")
+        return known | {"status": "ACTIVE"}
+
+    def act(api: Api, id_: str, action: str, *_: object) -> None:
+        done.append(action)
+
+    monkeypatch.setattr(servers, "wait_for", wait_for)
+    monkeypatch.setattr(servers, "act", act)
+    monkeypatch.setattr(steps, "prove_copies", lambda crossing: done.append("proves"))
+    monkeypatch.setattr(steps.ports, "set_ports", lambda api, ids, is_up: done.append(*ids))
+    cutover.journal, cutover.copy = {WAS: was}, {"id": "c", "status": "BUILD"}
+    cutover.owner = cutover.target
+    cutover.item = cutover.item.model_copy(update={"row": ROW | {"ports": [{"id": "p1"}]}})
+    cutover.ids = cutover.ids | {"ports": {"p1": "P1"}}
+
+    cutover.do_boot()
+
+    if was == "ACTIVE":
+        assert done == ["proves", "P1", "waits"]
+    else:
+        assert done == ["proves", "waits", "os-stop", "waits"]
+
+
+def test_a_boot_that_is_undone_leaves_no_port_up(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next copy would be on the network before it is compared."""
+    with FakeCloud() as cloud, Api(cloud.block(), "target") as target:
+        cutover.target = target
+        cutover.item = cutover.item.model_copy(
+            update={"row": ROW | {"ports": [{"id": "p1"}, {"id": "p2"}]}}
+        )
+        cutover.ids = cutover.ids | {"ports": {"p1": "P1", "p2": "P2"}}
+        cloud.route("GET", "network", "/ports/{id}", {"port": {"admin_state_up": True}})
+        cloud.route("PUT", "network", "/ports/P2", {"port": {}})
+        cloud.route("PUT", "network", "/ports/P1", Answer(500, {}))
+        deleted: list[CutOver] = []
+        monkeypatch.setattr(rollback, "delete_copy", deleted.append)
+
+        with pytest.raises(ExceptionGroup):
+            rollback.undo_boot(cutover)
+
+        assert [sent.json() for sent in cloud.sent("PUT", "network", "/ports/P2")] == [
+            {"port": {"admin_state_up": False}}
+        ]
+        assert deleted == [cutover]
+
+
 def test_an_address_that_no_router_leads_to_is_not_taken_for_gone(cutover: CutOver) -> None:
     """Neutron answers 404 for that too, and the server cannot be reached."""
     with networked(cutover, "source", is_up=False) as (_, neutron):
