@@ -231,6 +231,27 @@ def test_a_place_that_cannot_be_read_is_wrong_input(
     assert caught.value.origin == f"{url}/inventories/lab"
 
 
+def test_a_place_that_cannot_be_written_is_wrong_input(
+    tmp_path: Path,
+) -> None:
+    """What is read of a cloud has nowhere to go: said before it is read."""
+    (tmp_path / "a-file").touch()
+    for folder in (Folder(str(tmp_path / "a-file")), Folder(str(tmp_path / "a-file" / "x"))):
+        with pytest.raises(ConfigError, match=r"written: (File exists|Not a directory).*storage"):
+            folder.make()
+        with pytest.raises(ConfigError, match=r"cannot be written"):
+            folder.write("x", b"")
+    assert [path.name for path in tmp_path.iterdir()] == ["a-file"]
+
+    place = Folder(str(tmp_path / "place"))
+    place.make()
+    place.make()
+    (tmp_path / "place" / "taken").mkdir()
+    with pytest.raises(ConfigError, match="written: Is a directory"):
+        place.write("taken", b"")
+    assert place.names() == ["taken"]
+
+
 def test_names_sort_by_time() -> None:
     """So that the last in a listing is the newest."""
     earlier = storage.named(NOON, "zzzz")
