@@ -106,6 +106,27 @@ def test_members_that_only_the_target_has_are_said() -> None:
     assert item(planned(), "assignments:r1:g1:p1").losses == ()
 
 
+def test_what_members_get_by_joining_the_targets_group_is_said() -> None:
+    """The target's group has rights that the source's has not; who is in it already has them."""
+    dst = target()
+    dst["roles"] += [{"id": "R9", "name": "auditor"}]
+    dst["groups"] = [{"id": "G1", "name": "staff", "domain_id": "default"}]
+    dst["assignments"] = [
+        {"role_id": role, "group_id": "G1", "is_inherited": False, **where}
+        for role, where in [
+            ("R9", {"system": "all"}),
+            ("R9", {"project_id": dst["projects"][0]["id"]}),
+        ]
+    ]
+    (loss,) = item(planned(dst), "groups:g1").losses
+    project = dst["projects"][0]["name"]
+    assert f"has more (auditor on project Default/{project}, auditor on the system)" in loss
+    assert "for who joins it (Default/anna)." in loss
+    dst["assignments"] = []
+    assert item(planned(dst), "groups:g1").losses == ()
+    assert item(planned(), "groups:g1").losses == ()
+
+
 def test_what_a_role_of_the_target_comes_to_imply_is_said() -> None:
     """Everybody who has it there gets more; a role that is new has no other holders."""
     (loss,) = item(planned(), "implied_roles:r1:r2").losses

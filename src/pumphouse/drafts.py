@@ -176,6 +176,9 @@ def _widened(
 ) -> Iterable[str]:
     """Return who gets a right at the target that the source did not give, as sentences."""
     row = draft.row
+    if draft.kind == "groups" and draft.match.action is Action.ADOPT:
+        group = target.get("groups", draft.match.target_id)
+        return memberships.joining_losses(row, group, source, target) if group else []
     if draft.match.action is not Action.CREATE:
         return []
     if draft.kind == "implied_roles":

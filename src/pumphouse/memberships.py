@@ -1,7 +1,7 @@
 """Who is in which group and has which role where, and the parents of projects."""
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 
 from pumphouse.estate import Estate
 from pumphouse.tables import Row
@@ -136,19 +136,35 @@ def implied_key(row: Row, estate: Estate) -> Hashable:
 
 
 NAMED = 10
-"""How many users a loss names at most."""
+"""How many users or rights a loss names at most."""
 
 
 def shared_losses(row: Row, group: Row, source: Estate, target: Estate) -> Iterator[str]:
     """Yield that the target's *group* has members who get the role *row* only there."""
-    ours = _members(row["group_id"], source)
-    names = sorted(_members(group["id"], target) - ours)
-    if names:
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    if names := _members(group["id"], target) - _members(row["group_id"], source):
         yield (
             f"That only the source's members have it: the target's group {group['name']} has "
-            f"others too ({', '.join(names[:NAMED])}{more})."
+            f"others too ({_listed(names)})."
         )
+
+
+def joining_losses(row: Row, group: Row, source: Estate, target: Estate) -> Iterator[str]:
+    """Yield what the members of *row* get by joining the target's *group*, as a sentence."""
+    ours = {_right(each, source) for each in source.where("assignments", "group_id", row["id"])}
+    theirs = {
+        _right(each, target) for each in target.where("assignments", "group_id", group["id"])
+    }
+    joining = _members(row["id"], source) - _members(group["id"], target)
+    if joining and theirs - ours:
+        yield (
+            f"That its members have no other rights: the target's group {group['name']} has more "
+            f"({_listed(theirs - ours)}), now also for who joins it ({_listed(joining)})."
+        )
+
+
+def _listed(names: Collection[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(sorted(names)[:NAMED])}{more}"
 
 
 def _members(group_id: str, estate: Estate) -> set[str]:
@@ -177,9 +193,17 @@ def name(kind: str, row: Row, source: Estate) -> str:
     holder = source.label("users", row["user_id"])
     if holder is None:
         holder = f"group {source.label('groups', row['group_id'])}"
-    said = f"{holder} is {source.label('roles', row['role_id'])}"
-    if row["domain_id"]:
-        said += f" on domain {source.label('domains', row['domain_id'])}"
+    # Its project is in a column of its own.
+    return f"{holder} is {_right(row | {'project_id': None}, source)}"
+
+
+def _right(row: Row, estate: Estate) -> str:
+    """Return which role where an assignment gives."""
+    said = estate.label("roles", row["role_id"]) or ""
+    if row["project_id"]:
+        said += f" on project {estate.label('projects', row['project_id'])}"
+    elif row["domain_id"]:
+        said += f" on domain {estate.label('domains', row['domain_id'])}"
     elif row["system"]:
         said += " on the system"
     return f"{said}, inherited" if row["is_inherited"] else said
