@@ -61,7 +61,8 @@ def prepare(carrier: Carrier, volume: Row) -> Row:
         return copy
     _require_same_pool(carrier, volume, copy)
     if info.get("parent"):
-        rbd.change("flatten", home.spec, timeout_s=FLATTEN_S)
+        # Cut off, the next one goes on where it was.
+        rbd.change("flatten", home.spec, timeout_s=FLATTEN_S, stop=carrier.stop)
     taken = _taken(carrier, volume, copy)
     if rbd.info(taken):
         _remove_empty(carrier, volume, home, taken)

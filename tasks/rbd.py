@@ -77,43 +77,60 @@ class Rbd:
         quiet = ["--no-progress"] if words[0] in LONG else []
         return ["rbd", *access, *words, *quiet]
 
-    def change(self, *words: str, timeout_s: float | None = None) -> str:
+    def change(
+        self, *words: str, timeout_s: float | None = None, stop: threading.Event = NEVER
+    ) -> str:
         """Run a command that changes something, as `call`: what counts the effects stands here."""
-        return self.call(*words, timeout_s=timeout_s)
+        return self.call(*words, timeout_s=timeout_s, stop=stop)
 
-    def call(self, *words: str, timeout_s: float | None = None) -> str:
+    def call(
+        self, *words: str, timeout_s: float | None = None, stop: threading.Event = NEVER
+    ) -> str:
         """
         Run a small command and return what it prints.
 
         Raises:
             CephFailed: It failed, it did not end, or there is no `rbd` here.
+            Interrupted: *stop* was set; the command was ended.
         """
-        done = self._run(words, timeout_s)
+        done = self._run(words, timeout_s, stop)
         if done.returncode:
             raise CephFailed(self.role, " ".join(words), _last_line(done.stderr))
         return done.stdout
 
     def _run(
-        self, words: Sequence[str], timeout_s: float | None
+        self, words: Sequence[str], timeout_s: float | None, stop: threading.Event = NEVER
     ) -> "subprocess.CompletedProcess[str]":
-        what, limit_s = " ".join(words), timeout_s or self.timeout_s
+        what, argv = " ".join(words), self.argv(*words)
+        limit_s = timeout_s or self.timeout_s
+        is_rename = words[0] == "rename"
         try:
-            return subprocess.run(
-                self.argv(*words),
-                capture_output=True,
-                text=True,
+            process = subprocess.Popen(
+                argv,
                 stdin=subprocess.DEVNULL,
-                timeout=limit_s,
-                check=False,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
                 # Ctrl-C in a terminal reaches every process there, and would end a rename too.
-                start_new_session=words[0] == "rename",
+                start_new_session=is_rename,
             )
         except FileNotFoundError as error:
             why = "the command rbd is not on this worker; install ceph-common"
             raise CephFailed(self.role, what, why) from error
-        except subprocess.TimeoutExpired as error:
-            why, left = f"no answer within {limit_s:g} s", "What it changed by then stays changed."
-            raise CephFailed(self.role, what, why, left) from error
+        with process:
+            try:
+                said = _communicate(process, limit_s, stop)
+            except subprocess.TimeoutExpired as error:
+                process.kill()
+                why, left = f"no answer within {limit_s:g} s", "What it changed by then stays changed."
+                raise CephFailed(self.role, what, why, left) from error
+            except BaseException:
+                if not is_rename:
+                    process.kill()
+                raise
+        if said is None:
+            raise Interrupted(f"running rbd {what}")
+        return subprocess.CompletedProcess(argv, process.returncode, *said)
 
     def info(self, image: Image) -> dict[str, Any] | None:
         """Return what Ceph knows of an image; None when there is none of that name."""
@@ -157,6 +174,27 @@ class Rbd:
 def gib(size_bytes: int) -> int:
     """Return what Cinder says of an image that long: whole GiB, of which a part counts as one."""
     return -(-size_bytes >> 30)
+
+
+def _communicate(
+    process: "subprocess.Popen[str]", limit_s: float, stop: threading.Event
+) -> tuple[str, str] | None:
+    """
+    Return what a process says; None when it was ended, because *stop* was set.
+
+    Raises:
+        TimeoutExpired: It does not end. It still runs.
+    """
+    ends_at = time.monotonic() + limit_s
+    while not stop.is_set():
+        left_s = max(0.0, ends_at - time.monotonic())
+        try:
+            return process.communicate(timeout=min(LOOK_EVERY_S, left_s))
+        except subprocess.TimeoutExpired:
+            if left_s <= LOOK_EVERY_S:
+                raise
+    process.kill()
+    return None
 
 
 def _last_line(text: str) -> str:

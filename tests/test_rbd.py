@@ -98,6 +98,20 @@ def test_what_a_killed_command_did_is_not_denied() -> None:
     assert "changed nothing" not in str(failed.value)
 
 
+def test_what_takes_hours_can_be_cancelled() -> None:
+    """To flatten an image, which the next run goes on with."""
+    stop, began = threading.Event(), time.monotonic()
+    threading.Timer(0.5, stop.set).start()
+    with pytest.raises(Interrupted, match="while running rbd flatten here/volume-s1"):
+        Scripted(script=SLEEPS).change("flatten", IMAGE.spec, timeout_s=3600, stop=stop)
+    assert time.monotonic() - began < 20
+    # Nothing is lost of what one says that is looked at more than once.
+    script = "import time; print('a'); time.sleep(1.2); print('b')"
+    assert (
+        Scripted(script=script).change("flatten", IMAGE.spec, stop=threading.Event()) == "a\nb\n"
+    )
+
+
 def test_a_directory_is_read_and_limits_come_from_the_options() -> None:
     """An operator sets both."""
     assert Scripted(script="print('[\"volume-s1\"]')").names("here") == ["volume-s1"]
