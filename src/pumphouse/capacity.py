@@ -111,10 +111,10 @@ def _place(row: Row, of: Needs, there: Hosts, group: Row | None) -> str:
     has_room = (vcpus >= of.vcpus) & (ram >= of.ram_mib) & (disk >= of.local_gib)
     if group:
         allowed = _by_policy(group, allowed, there)
-    fitting = np.flatnonzero(allowed & has_room)
-    if not len(fitting):
+    fits = allowed & has_room
+    best = int(np.where(fits, ram, -math.inf).argmax())
+    if not fits[best]:
         return _no_room(amounts, allowed, has_room, group, zone)
-    best = int(fitting[np.argmax(ram[fitting])])
     there.free[:, best] -= amounts
     if group:
         there.members.setdefault(group["id"], []).append(best)
