@@ -122,7 +122,8 @@ class Rbd:
                 said = _communicate(process, limit_s, stop)
             except subprocess.TimeoutExpired as error:
                 process.kill()
-                why, left = f"no answer within {limit_s:g} s", "What it changed by then stays changed."
+                why = f"no answer within {limit_s:g} s"
+                left = "What it changed by then stays changed."
                 raise CephFailed(self.role, what, why, left) from error
             except BaseException:
                 if not is_rename:

@@ -106,9 +106,7 @@ def tidy_late(carrier: Carrier, volume_id: str) -> None:
     """Do what `tidy` could not: the source's volume is about to be deleted."""
     raw = read_volume(carrier.source, volume_id)
     if looked_up(carrier.migrate.rbd.source.pools, raw.get(HOST)):
-        _remove_snapshots(
-            carrier, raw | {"host": raw[HOST]}, find_copy(carrier.target, volume_id)
-        )
+        _remove_snapshots(carrier, raw | {"host": raw[HOST]}, find_copy(carrier.target, volume_id))
 
 
 def discard(carrier: Carrier, volume: Row) -> None:

@@ -111,9 +111,7 @@ def undo_boot(crossing: Crossing) -> None:
 
 def _closings(crossing: Crossing) -> list[Callable[[], None]]:
     api, known = crossing.target, crossing.target_ports
-    return [
-        partial(set_port, api, known[p], False) for p in crossing.source_ports() if p in known
-    ]
+    return [partial(set_port, api, known[p], False) for p in crossing.source_ports() if p in known]
 
 
 def _undo_isolate(crossing: Crossing) -> None:
