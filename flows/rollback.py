@@ -20,6 +20,7 @@ from pumphouse.returning import (
     Verdict,
     What,
     copy_id,
+    losing,
     parted,
     together,
     verdict,
@@ -52,6 +53,7 @@ class Rollback(BaseModel):
     report: str = ""
     servers: list[Verdict]
     obstacles: list[str]
+    by_hand: list[str] = []
     downtimes_s: dict[str, float] = {}
     seconds: float
 
@@ -116,12 +118,17 @@ def rollback(
     obstacles = [o for v in verdicts.values() for o in v.obstacles(discard_changes)]
     for each in verdicts.values():
         get_run_logger().info("%s: %s. %s", each.server, each.what, each.reason)
+    returning = [id_ for id_, each in verdicts.items() if each.what is not What.NOTHING]
+    by_hand = losing(returning, *clouds)
+    for sentence in by_hand:
+        get_run_logger().warning(sentence)
     found = Rollback(
         site=site,
         dry_run=True,
         location=folder.location,
         servers=list(verdicts.values()),
         obstacles=obstacles,
+        by_hand=by_hand,
         seconds=round(monotonic() - began, 3),
     )
     if dry_run:

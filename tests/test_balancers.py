@@ -14,6 +14,7 @@ from pumphouse.mappings import Mappings
 from pumphouse.models import Action, Role
 from pumphouse.plan import Item, Plan
 from pumphouse.planning import Wishes, plan
+from pumphouse.returning import losing
 from pumphouse.schemas import SCHEMAS
 from pumphouse.selection import Chosen, Selection, chosen
 from pumphouse.tasks.extraction import batches
@@ -254,6 +255,15 @@ def test_a_copy_is_found_by_its_tag_and_completed_by_its_floating_ip(here: FakeO
     found = item(planned(here, rows=rows, dst=dst))
     assert found.action is Action.SKIP
     assert "listener HTTP 80" in found.reason
+
+    # Servers that return are missed behind it, and it stays.
+    (said,) = losing(
+        item(planned(here, rows=rows)).row["server_ids"], read(here, rows), estate(dst)
+    )
+    assert "web (lb1) return, and its copy LB1 stays at the target" in said
+    assert "delete --cascade LB1), then bind 198.51.100.9 at the source again." in said
+    assert losing(["another"], read(here, rows), estate(dst)) == []
+    assert losing(["s1"], read(here, rows), estate(target())) == []
 
     rows["floating_ips"][-1]["tags"] = ["pumphouse:vip=lb1"]
     found = item(planned(here, rows=rows, dst=dst))

@@ -1,12 +1,13 @@
 """What stands in the way of a migrated server's return to the source, and what it would cost."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from itertools import product
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from pumphouse import balancers
 from pumphouse.bonds import bonds, groups
 from pumphouse.checks import RETURNED, RETURNING, is_half_way, migrated, was
 from pumphouse.comparison import mark
@@ -204,6 +205,28 @@ def together(items: Sequence[Item], found: Mapping[str, Verdict]) -> list[list[I
     ]
     sets = groups((), (item.row for item in todo))
     return [those for each in sets if (those := [i for i in todo if i.source_id in each])]
+
+
+def losing(ids: Collection[str], source: Estate, target: Estate) -> list[str]:
+    """
+    Return what is to be done by hand about load balancers, a sentence each.
+
+    ids: Servers that return; behind a load balancer's copy they are missed, and it stays.
+    """
+    found = []
+    for row in balancers.chosen(source.rows("load_balancers"), source):
+        copies = target.grouped("load_balancers", "mark", mark).get(row["id"], [])
+        if not copies or not set(row["server_ids"]) & set(ids):
+            continue
+        bound = balancers.floating_ips(copies[0], target)
+        addresses = ", ".join(fip["floating_ip_address"] for fip in bound)
+        then = f", then bind {addresses} at the source again" if bound else ""
+        found.append(
+            f"Servers behind load balancer {row['name']} ({row['id']}) return, and its copy "
+            f"{copies[0]['id']} stays at the target without them: delete it there (openstack "
+            f"loadbalancer delete --cascade {copies[0]['id']}){then}."
+        )
+    return found
 
 
 def volume_verdict(item: Item, copy: Row | None, target: Estate) -> Verdict | None:

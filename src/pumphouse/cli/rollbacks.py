@@ -84,6 +84,10 @@ def _print(done: "Rollback") -> None:
     out.print(listing)
     for server, seconds in done.downtimes_s.items():
         out.print(f"{escape(server)} was down for {seconds:.1f} s")
+    if done.by_hand:
+        out.print("[bold]What is left to you:[/]")
+        for sentence in done.by_hand:
+            out.print(f"  • {escape(sentence)}", soft_wrap=True)
     if done.dry_run and done.obstacles:
         out.print("[bold]It would be refused:[/]")
         for sentence in done.obstacles:
