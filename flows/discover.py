@@ -65,7 +65,7 @@ def discover(
     began, started = monotonic(), storage.utc_now()
     pair = load_site(site)
     site_folder = storage.inventories(pair.storage.url, site)
-    site_folder.make()
+    site_folder.require_writable()
     folder = site_folder / storage.named(started, str(runtime.flow_run.id)[:8])
     calls = {role: _allowed_calls(site, role, pair.limits.api_calls) for role in clouds.roles}
     with ExitStack() as stack:

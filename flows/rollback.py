@@ -118,8 +118,8 @@ def rollback(
     obstacles = [o for v in verdicts.values() for o in v.obstacles(discard_changes)]
     for each in verdicts.values():
         get_run_logger().info("%s: %s. %s", each.server, each.what, each.reason)
-    returning = [id_ for id_, each in verdicts.items() if each.what is not What.NOTHING]
-    by_hand = losing(returning, *clouds)
+    ends = (What.RETURN, What.DELETE_COPY)
+    by_hand = losing([id_ for id_, each in verdicts.items() if each.what in ends], *clouds)
     for sentence in by_hand:
         get_run_logger().warning(sentence)
     found = Rollback(

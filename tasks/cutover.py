@@ -307,4 +307,4 @@ class CutOver(Readiness):
             try:
                 delete()
             except PumphouseError as error:
-                self.log(f"A temporary snapshot is left: {error}")
+                self.log(f"What was only needed on the way is left; delete it by hand: {error}")

@@ -26,7 +26,13 @@ LEDGERS = 50
 
 
 def read_clouds(pair: Site, folder: Folder) -> tuple[Estate, Estate]:
-    """Read both clouds side by side, a task each, and keep the tables in *folder*."""
+    """
+    Read both clouds side by side, a task each, and keep the tables in *folder*.
+
+    Raises:
+        ConfigError: They cannot be kept there. Neither was read.
+    """
+    folder.require_writable()
     folders = {role: folder / "inventory" / role.value for role in Role}
     futures: list[PrefectFuture[str]] = [
         read_cloud.submit(pair, role, folders[role]) for role in Role

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import fsspec
 import pandas as pd
@@ -95,38 +96,40 @@ class Folder:
         """Where it is, as a person or a browser finds it: a full path or a URL."""
         return self.path if self.is_local else self.url
 
-    def make(self) -> None:
+    def require_writable(self) -> None:
         """
-        Make the folder, where folders are made; one that is there is fine.
+        Look before anything is done; an object store tells only at the first write.
 
         Raises:
-            ConfigError: It can never be: a folder on its way is a file, for example.
+            ConfigError: It cannot be written: a folder on its way is a file, for example.
         """
-        with _telling(self.location, "written"):
+        try:
             self.fs.makedirs(self.path, exist_ok=True)
+            if self.is_local:
+                TemporaryDirectory(dir=self.path).cleanup()
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            wanted = "storage.url of config.yaml must be a folder that we may write"
+            problem = f"It cannot be written: {reason}; {wanted}."
+            raise ConfigError(self.location, [problem]) from error
 
     def write(self, name: str, content: bytes) -> str:
         """
         Store *content* as *name* and return its location.
 
         A local file is renamed into place; an object store shows an object when it is whole.
-
-        Raises:
-            ConfigError: It can never be written: a folder on its way is a file, for example.
         """
         path = f"{self.path}/{name}"
-        with _telling(f"{self.location}/{name}", "written"):
-            self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-            if not self.is_local:
-                self.fs.pipe_file(path, content)
-                return f"{self.url}/{name}"
-            partial = Path(f"{path}.{uuid.uuid4().hex}.part")
-            try:
-                self.fs.pipe_file(str(partial), content)
-                partial.replace(path)
-            except BaseException:
-                partial.unlink(missing_ok=True)
-                raise
+        self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+        if not self.is_local:
+            self.fs.pipe_file(path, content)
+            return f"{self.url}/{name}"
+        partial = f"{path}.{uuid.uuid4().hex}.part"
+        try:
+            self.fs.pipe_file(partial, content)
+            Path(partial).replace(path)
+        finally:
+            Path(partial).unlink(missing_ok=True)
         return path
 
     def read(self, name: str) -> bytes:
@@ -136,14 +139,14 @@ class Folder:
         Raises:
             ConfigError: It can never be read: a folder on its way is a file, for example.
         """
-        with _telling(f"{self.location}/{name}", "read"):
+        with _reading(f"{self.location}/{name}"):
             content: bytes = self.fs.cat_file(f"{self.path}/{name}")
         return content
 
     def names(self) -> list[str]:
         """Return the names of what is in it; none when it does not exist. See `read`."""
         try:
-            with _telling(self.location, "read"):
+            with _reading(self.location):
                 paths = self.fs.ls(self.path, detail=False)
         except FileNotFoundError:
             return []
@@ -151,22 +154,14 @@ class Folder:
 
 
 @contextmanager
-def _telling(location: str, what: str) -> Iterator[None]:
-    """Tell as wrong input what no second attempt would do; other failures stay what they are."""
+def _reading(location: str) -> Iterator[None]:
+    """Tell as wrong input what no second attempt would read; other failures stay what they are."""
     try:
         yield
-    except (
-        NotADirectoryError,
-        IsADirectoryError,
-        FileExistsError,
-        PermissionError,
-    ) as error:
-        reason = error.strerror or "A file is in the way"
-        wanted = (
-            "storage.url of config.yaml must be a folder that we may read and write, and a plan a "
-            "file that we may read"
-        )
-        raise ConfigError(location, [f"It cannot be {what}: {reason}; {wanted}."]) from error
+    except (NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        reason = error.strerror or type(error).__name__
+        wanted = "storage.url of config.yaml must be a folder, and a plan a file, that we may read"
+        raise ConfigError(location, [f"It cannot be read: {reason}; {wanted}."]) from error
 
 
 def write_table(folder: Folder, kind: str, table: pd.DataFrame) -> str:

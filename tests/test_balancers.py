@@ -256,15 +256,6 @@ def test_a_copy_is_found_by_its_tag_and_completed_by_its_floating_ip(here: FakeO
     assert found.action is Action.SKIP
     assert "listener HTTP 80" in found.reason
 
-    # Servers that return are missed behind it, and it stays.
-    (said,) = losing(
-        item(planned(here, rows=rows)).row["server_ids"], read(here, rows), estate(dst)
-    )
-    assert "web (lb1) return, and its copy LB1 stays at the target" in said
-    assert "delete --cascade LB1), then bind 198.51.100.9 at the source again." in said
-    assert losing(["another"], read(here, rows), estate(dst)) == []
-    assert losing(["s1"], read(here, rows), estate(target())) == []
-
     rows["floating_ips"][-1]["tags"] = ["pumphouse:vip=lb1"]
     found = item(planned(here, rows=rows, dst=dst))
     assert found.action is Action.UPDATE
@@ -272,6 +263,24 @@ def test_a_copy_is_found_by_its_tag_and_completed_by_its_floating_ip(here: FakeO
 
     copy["status"] = "ERROR"
     assert "it is made again" in item(planned(here, rows=rows, dst=dst)).reason
+
+
+def test_a_return_says_what_is_left_to_do_with_load_balancers(here: FakeOctavia) -> None:
+    """Their copies stay at the target, with the floating IP, and without these servers."""
+    rows, dst = furnished(), target()
+    behind = item(planned(here, rows=rows)).row["server_ids"]
+    dst["load_balancers"] = [{"id": "LB1", "tags": [tag("lb1")], "vip_port_id": "LB1-vip"}]
+    (said,) = losing(behind, read(here, rows), estate(dst))
+    assert "web (lb1) return, and its copy LB1 stays at the target without them" in said
+    assert said.endswith("delete it there (openstack loadbalancer delete --cascade LB1).")
+
+    there = {**rows["floating_ips"][-1], "id": "FL3", "port_id": "LB1-vip", "project_id": "P1"}
+    dst["floating_ips"] = [there]
+    (said,) = losing(behind, read(here, rows), estate(dst))
+    assert said.endswith("--cascade LB1), then bind 198.51.100.9 at the source again.")
+
+    assert losing(["another"], read(here, rows), estate(dst)) == []
+    assert losing(behind, read(here, rows), estate(target())) == []
 
 
 def test_what_the_target_does_not_offer_blocks(here: FakeOctavia) -> None:

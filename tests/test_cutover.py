@@ -717,6 +717,36 @@ def test_ports_are_up_when_its_guest_asks_and_not_for_one_that_was_stopped(
         assert done == ["proves", "waits", "os-stop", "waits"]
 
 
+def test_what_cannot_be_cleaned_up_is_told_and_holds_up_nothing(
+    cutover: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The move is done; snapshots of its volumes go, whatever becomes of that of its disk."""
+    volumes_ = [{"id": id_} for id_ in ("v1", "v2")]
+    row = ROW | {"attached": volumes_}
+    movers = {"v1": Mover.RBD, "v2": Mover.RBD}
+    cutover.item = cutover.item.model_copy(update={"row": row, "movers": movers})
+    done, said = list[str](), list[str]()
+    cutover.log = said.append
+
+    def refuse(api: Api, id_: str) -> None:
+        raise WaitFailed("image IM1 to go", "It is in use.")
+
+    def tidy(carrier: Any, volume: Mapping[str, Any], mover: Mover) -> None:
+        done.append(volume["id"])
+        if volume["id"] == "v1":
+            raise WaitFailed("snapshot a/b@pumphouse-1 to go", "It is busy.")
+
+    monkeypatch.setattr(servers, "delete_snapshots", refuse)
+    monkeypatch.setattr(volume_movers, "tidy", tidy)
+    monkeypatch.setattr(CutOver, "carrier", lambda self, volume: None)
+
+    cutover._clean_up()
+
+    assert done == ["v1", "v2"]
+    assert ["IM1" in said[0], "pumphouse-1" in said[1]] == [True, True]
+    assert all("delete it by hand" in each for each in said)
+
+
 def test_a_boot_that_is_undone_leaves_no_port_up(
     cutover: CutOver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

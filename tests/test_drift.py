@@ -116,6 +116,14 @@ def test_a_diff_tells_that_something_else_was_asked_for() -> None:
     )
 
 
+def test_a_fingerprint_takes_whatever_a_cloud_may_say() -> None:
+    """Numbers of more than 64 bits, letters of any sort; and tells what differs."""
+    profiles = [{"n": 1 << 70}, {"n": 1 << 71}, {"n": "grün"}, {"n": "gruen"}, {"n": None}, None]
+    found = [fingerprint("ports", {"id": "p", "binding_profile_": each}) for each in profiles]
+    assert len(set(found)) == len(found)
+    assert {len(each) for each in found} == {16}
+
+
 def test_our_own_cut_over_leaves_a_fingerprint_alone() -> None:
     """Stopped, moved by Nova, with our journal and its volume detached: the same content."""
     after = SERVER | {

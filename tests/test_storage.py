@@ -231,25 +231,33 @@ def test_a_place_that_cannot_be_read_is_wrong_input(
     assert caught.value.origin == f"{url}/inventories/lab"
 
 
+@pytest.mark.parametrize("said", ["File exists", "Not a directory", "Permission denied"])
 def test_a_place_that_cannot_be_written_is_wrong_input(
-    tmp_path: Path,
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is read of a cloud has nowhere to go: said before it is read."""
-    (tmp_path / "a-file").touch()
-    for folder in (Folder(str(tmp_path / "a-file")), Folder(str(tmp_path / "a-file" / "x"))):
-        with pytest.raises(ConfigError, match=r"written: (File exists|Not a directory).*storage"):
-            folder.make()
-        with pytest.raises(ConfigError, match=r"cannot be written"):
-            folder.write("x", b"")
-    assert [path.name for path in tmp_path.iterdir()] == ["a-file"]
+    place = tmp_path / "place"
+    if said == "Permission denied":
 
-    place = Folder(str(tmp_path / "place"))
-    place.make()
-    place.make()
-    (tmp_path / "place" / "taken").mkdir()
-    with pytest.raises(ConfigError, match="written: Is a directory"):
-        place.write("taken", b"")
-    assert place.names() == ["taken"]
+        def refuse(*_: object, **__: object) -> None:
+            raise PermissionError(13, said)
+
+        place.mkdir()
+        monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    else:
+        place.touch()
+    folder = place / "x" if said == "Not a directory" else place
+    with pytest.raises(ConfigError, match=f"cannot be written: {said}; storage.url") as caught:
+        Folder(str(folder)).require_writable()
+    assert caught.value.origin == str(folder)
+
+
+def test_looking_whether_a_place_can_be_written_leaves_nothing(url: str) -> None:
+    """But the folder, where there are folders; and again is fine."""
+    folder = Folder(f"{url}/runs")
+    folder.require_writable()
+    folder.require_writable()
+    assert folder.names() == []
 
 
 def test_names_sort_by_time() -> None:

@@ -1,6 +1,7 @@
 """What a plan rests on, as a short hash of each source row: drift shows, progress does not."""
 
 import hashlib
+import json
 from typing import Any
 
 import orjson
@@ -53,8 +54,13 @@ _LEFT_OUT = {kind: VOLATILE | columns for kind, columns in OF_KIND.items()}
 
 def fingerprint(kind: str, row: Row) -> str:
     """Return a short hash of what a copy of *row* rests on."""
-    # json takes eight times as long: a sixth of a large plan.
-    text = orjson.dumps(content(kind, row), default=str, option=orjson.OPT_SORT_KEYS)
+    kept = content(kind, row)
+    try:
+        # json takes eight times as long: a sixth of a large plan.
+        text = orjson.dumps(kept, default=str, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        # A number of more than 64 bits, for example, which JSON of a cloud may hold.
+        text = json.dumps(kept, default=str, sort_keys=True).encode()
     return hashlib.sha256(text).hexdigest()[:16]
 
 
